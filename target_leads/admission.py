@@ -1,0 +1,123 @@
+"""Decides what may be sent: a record becomes a lead update, or has its outcome already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from target_leads.mapping import StreamMapping, is_deletion
+from target_leads.models import LeadUpdate, Outcome, Settlement, Violation
+from target_leads.routing import provider_of_record, provider_of_stream
+from target_leads.settings import StreamSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_leads.models import Record
+    from target_leads.providers import Definition
+    from target_leads.providers.account import Account
+    from target_leads.settings import Settings
+
+_UNKNOWN_PROVIDER = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stream:
+    """What is decided once for a stream."""
+
+    settings: StreamSettings
+    key_properties: Sequence[str]
+    provider: str
+    """Empty if each record has to say."""
+    mappings: dict[str, StreamMapping] = field(default_factory=dict)
+    """By provider, made when the first record for it comes."""
+
+
+class Admission:
+    """Admits the records of all streams."""
+
+    def __init__(
+        self, settings: Settings, definitions: Mapping[str, Definition], account_of: Callable[[str], Account]
+    ) -> None:
+        """Admit records for these providers; `account_of` gives a provider's account by name."""
+        self._settings = settings
+        self._definitions = definitions
+        self._account_of = account_of
+        self._streams: dict[str, _Stream] = {}
+
+    def open_stream(self, stream: str, *, columns: Sequence[str], key_properties: Sequence[str]) -> list[str]:
+        """Decide what a stream's records become; returns the columns that will not be sent, as no provider has them.
+
+        Raises:
+            SettingsError: no provider, an unknown one, one whose credentials are missing, or a field it does not have.
+        """
+        plan = _Stream(
+            settings=self._settings.streams.get(stream, StreamSettings()),
+            key_properties=key_properties,
+            provider=provider_of_stream(stream, self._settings, self._definitions),
+        )
+        self._streams[stream] = plan
+        if not plan.provider:
+            return []
+        self._account_of(plan.provider)
+        return self._mapping(stream, plan, plan.provider).dropped(columns)
+
+    def provider_of(self, stream: str) -> str:
+        """The provider of a stream; empty if there is none, or each record has to say."""
+        return self._streams[stream].provider if stream in self._streams else ""
+
+    def admit(self, record: Record) -> LeadUpdate | Settlement:
+        """The lead update that a record means, or its outcome where there is nothing to send.
+
+        Raises:
+            SettingsError: the record names a provider whose credentials are missing.
+        """
+        plan = self._streams[record.stream]
+        provider = provider_of_record(
+            record.fields, provider_field=self._settings.provider_field, default=plan.provider
+        )
+        if provider not in self._definitions:
+            rule = f"names no provider: it must be one of {', '.join(sorted(self._definitions))}"
+            violation = Violation(path=f"$.{self._settings.provider_field}", rule=rule)
+            return _refused(record, _UNKNOWN_PROVIDER, "", "", (violation,))
+        account = self._account_of(provider)
+        if is_deletion(record.fields):
+            return _ignored(record, provider, account.name, "a deleted row: a lead update never deletes")
+        mapped = self._mapping(record.stream, plan, provider).map(record.fields)
+        if not mapped.fields and not mapped.violations:
+            return _ignored(record, provider, account.name, "nothing to send")
+        violations = mapped.violations or self._definitions[provider].lead_schema.violations(mapped.fields)
+        if violations:
+            return _refused(record, provider, account.name, mapped.lead_id, violations)
+        return LeadUpdate(
+            record=record, provider=provider, account=account.name, lead_id=mapped.lead_id, fields=mapped.fields
+        )
+
+    def _mapping(self, stream: str, plan: _Stream, provider: str) -> StreamMapping:
+        if provider not in plan.mappings:
+            plan.mappings[provider] = StreamMapping(
+                stream=stream,
+                definition=self._definitions[provider],
+                settings=plan.settings,
+                key_properties=plan.key_properties,
+                provider_field=self._settings.provider_field,
+            )
+        return plan.mappings[provider]
+
+
+def _refused(
+    record: Record, provider: str, account: str, lead_id: str, violations: tuple[Violation, ...]
+) -> Settlement:
+    return Settlement(
+        record=record,
+        outcome=Outcome.INVALID,
+        provider=provider,
+        account=account,
+        lead_id=lead_id,
+        reason="; ".join(map(str, violations)),
+        violations=violations,
+    )
+
+
+def _ignored(record: Record, provider: str, account: str, reason: str) -> Settlement:
+    return Settlement(record=record, outcome=Outcome.IGNORED, provider=provider, account=account, reason=reason)

@@ -1,0 +1,122 @@
+"""Puts a run together from its settings, or says what is wrong before the first record is read."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import uuid
+from typing import TYPE_CHECKING
+
+from target_leads import __version__
+from target_leads.admission import Admission
+from target_leads.checkpoints import Checkpoints
+from target_leads.clock import Clock
+from target_leads.delivery import Dispatcher, RetryPolicy, Service, Transport
+from target_leads.exceptions import SettingsError
+from target_leads.guard import Guard
+from target_leads.pipeline import Pipeline
+from target_leads.providers import load_all
+from target_leads.providers.account import Account, sandbox_config
+from target_leads.report import RunReport
+from target_leads.sandbox_process import sandbox_process
+from target_leads.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from target_leads.providers import Definition
+    from target_leads.settings import Settings
+
+
+@contextlib.contextmanager
+def open_pipeline(
+    settings: Settings, *, write_state: Callable[[str], None], stopping: threading.Event
+) -> Iterator[Pipeline]:
+    """A pipeline for one run, its sandbox running if the settings ask for one. Setting `stopping` ends it soon.
+
+    Raises:
+        SettingsError: something is wrong that can be known before the first record; it lists all that is.
+        StoreError: the store cannot be used.
+    """
+    definitions = load_all(settings.provider_paths)
+    with contextlib.ExitStack() as stack:
+        urls = stack.enter_context(sandbox_process(definitions, settings.provider_paths)) if settings.sandbox else {}
+        account_of = functools.cache(functools.partial(_account, settings, definitions, urls))
+        _check_named_providers(settings, definitions, account_of)
+        clock = Clock(wait=stopping.wait)
+        report = RunReport(str(uuid.uuid4()))
+        pipeline = Pipeline(
+            admission=Admission(settings, definitions, account_of),
+            dispatcher=None if settings.dry_run else _dispatcher(settings, account_of, stopping, clock),
+            store=None if settings.dry_run else _store(settings, report.run_id, clock),
+            checkpoints=None if settings.dry_run else Checkpoints(write_state),
+            report=report,
+            guard=Guard(settings.reject_limit, report),
+            stopping=stopping,
+            batch_size_rows=settings.batch_size_rows,
+            clock=clock,
+        )
+        try:
+            yield pipeline
+        finally:
+            pipeline.close(exit_status=1)
+
+
+def _account(
+    settings: Settings, definitions: Mapping[str, Definition], urls: Mapping[str, str], provider: str
+) -> Account:
+    definition = definitions[provider]
+    config = settings.providers.get(provider, {})
+    if provider in urls:
+        config = sandbox_config(definition, config, url=urls[provider])
+    return Account.open(definition, config, concurrency=settings.concurrency)
+
+
+def _check_named_providers(
+    settings: Settings, definitions: Mapping[str, Definition], account_of: Callable[[str], Account]
+) -> None:
+    """Check every provider that the settings name, so that all mistakes are told at once."""
+    named = {
+        "provider": settings.provider,
+        **{f"streams.{stream}.provider": given.provider for stream, given in settings.streams.items()},
+        **{f"providers.{provider}": provider for provider in settings.providers},
+    }
+    known = ", ".join(sorted(definitions))
+    findings = [
+        f"{setting}: must be one of {known}, but was {provider!r}."
+        for setting, provider in named.items()
+        if provider and provider not in definitions
+    ]
+    for provider in sorted(set(named.values()) & definitions.keys()):
+        try:
+            account_of(provider)
+        except SettingsError as error:
+            findings += error.findings
+    if findings:
+        raise SettingsError(findings)
+
+
+def _dispatcher(
+    settings: Settings, account_of: Callable[[str], Account], stopping: threading.Event, clock: Clock
+) -> Dispatcher:
+    policy = RetryPolicy(max_tries=settings.max_tries, max_wait_seconds=settings.max_wait_seconds)
+
+    def open_service(provider: str) -> Service:
+        account = account_of(provider)
+        transport = Transport(account, timeout_seconds=settings.request_timeout_seconds, clock=clock)
+        return Service(account, send=transport.send, policy=policy, clock=clock)
+
+    return Dispatcher(
+        open_service=open_service,
+        stopping=stopping,
+        clock=clock,
+        confirm_timeout_seconds=settings.confirm_timeout_seconds,
+        shutdown_seconds=settings.shutdown_seconds,
+    )
+
+
+def _store(settings: Settings, run_id: str, clock: Clock) -> Store:
+    store = Store(settings.store_url, now=clock.now)
+    store.begin_run(run_id, version=__version__)
+    return store

@@ -1,0 +1,66 @@
+"""Sends one request and reads its answer. The only module that knows requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+
+from target_leads.delivery.http import Failure, HttpResponse
+
+if TYPE_CHECKING:
+    from target_leads.clock import Clock
+    from target_leads.delivery.http import Answer, HttpRequest
+    from target_leads.providers.account import Account
+
+_MOST_BYTES = 1 << 20
+"""Longest answer that is read. No documented answer comes near; an endless one must not fill the memory."""
+
+
+class Transport:
+    """Connections to one account's host, as many as requests may be in flight.
+
+    Requests go through the adapter itself, not through ``Session.send``: that would follow redirects, keep cookies
+    from one lead to the next, and let a ``.netrc`` entry replace the credentials. Proxies and certificates that the
+    environment names are honoured; they are looked up once.
+    """
+
+    def __init__(self, account: Account, *, timeout_seconds: float, clock: Clock) -> None:
+        """Prepare the connection pool; nothing is sent yet."""
+        self._timeout = timeout_seconds
+        self._clock = clock
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=account.concurrency, max_retries=0)
+        with requests.Session() as session:
+            self._environment: dict[str, Any] = dict(
+                session.merge_environment_settings(account.base_url, {}, stream=True, verify=None, cert=None)
+            )
+
+    def send(self, request: HttpRequest) -> Answer:
+        """One attempt: the answer, or why there is none. Never raises for what the network does."""
+        prepared = requests.Request(
+            request.method, request.url, dict(request.headers), data=request.body or None
+        ).prepare()
+        try:
+            response = self._adapter.send(prepared, timeout=self._timeout, **self._environment)
+            try:
+                body = response.raw.read(_MOST_BYTES + 1, decode_content=True)
+            finally:
+                response.close()
+        except requests.exceptions.SSLError:
+            return Failure(reason="the TLS certificate or handshake is not valid")
+        except requests.exceptions.ConnectTimeout:
+            return Failure(reason="no connection within the time-out")
+        except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
+            return Failure(reason="no answer within the time-out")
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError):
+            return Failure(reason="the connection failed or broke")
+        if len(body) > _MOST_BYTES:
+            return Failure(reason="the answer is too long to be one")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return HttpResponse(status=response.status_code, headers=headers, body=body, received_at=self._clock.now())
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._adapter.close()

@@ -1,0 +1,149 @@
+"""Turns a record of the tap into the fields of a provider."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from target_leads.exceptions import SettingsError
+from target_leads.models import Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from target_leads.providers import Definition
+    from target_leads.settings import StreamSettings
+
+_METADATA_PREFIX = "_sdc_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedRecord:
+    """What a record says in the provider's terms."""
+
+    lead_id: str
+    """Empty if the record has no usable id; then there is a violation."""
+    fields: Mapping[str, Any]
+    violations: tuple[Violation, ...] = ()
+    """What is wrong with the record before the provider's schema is asked."""
+
+
+class StreamMapping:
+    """How the records of one stream become updates of one provider."""
+
+    def __init__(
+        self,
+        *,
+        stream: str,
+        definition: Definition,
+        settings: StreamSettings,
+        key_properties: Sequence[str] = (),
+        provider_field: str = "",
+    ) -> None:
+        """Decide once what each column becomes.
+
+        Raises:
+            SettingsError: a mapped or constant field is none of the provider's.
+        """
+        self._definition = definition
+        self._settings = settings
+        only_key = key_properties[0] if len(key_properties) == 1 else ""
+        self.lead_id_field = settings.lead_id or only_key or definition.lead_id.name
+        self._not_sent = {self.lead_id_field, provider_field, definition.lead_id.body_field}
+        self._constants = {name: self._known_path(stream, "constants", name) for name in settings.constants}
+        self._mapped = {
+            column: self._known_path(stream, "fields", name) for column, name in (settings.fields or {}).items()
+        }
+        self._path_of = functools.cache(self._decide_path)
+
+    def dropped(self, columns: Iterable[str]) -> list[str]:
+        """Those of a stream's columns that no field of the provider stands for."""
+        return [column for column in columns if self._is_unknown(column)]
+
+    def map(self, columns: Mapping[str, Any]) -> MappedRecord:
+        """Fields of the provider for one record. Values stay as they are; the record is not changed."""
+        lead_id = usable_lead_id(columns.get(self.lead_id_field))
+        violations = [] if lead_id else [Violation(path=f"$.{self.lead_id_field}", rule=_LEAD_ID_RULE)]
+        fields: dict[str, Any] = {}
+        for column, value in columns.items():
+            path = self._path_of(column)
+            sent = value if self._settings.sends_nulls else _without_nulls(value)
+            if path is not None:
+                if sent is not None or (value is None and self._settings.sends_nulls):
+                    _put(fields, path, sent)
+            elif self._settings.rejects_unknown_fields and sent is not None and self._is_unknown(column):
+                violations.append(Violation(path=f"$.{column}", rule=f"is no field of {self._definition.name}"))
+        if fields:
+            for name, path in self._constants.items():
+                _put(fields, path, self._settings.constants[name])
+            if self._definition.lead_id.body_field:
+                fields[self._definition.lead_id.body_field] = lead_id
+        return MappedRecord(lead_id=lead_id, fields=fields, violations=tuple(violations))
+
+    def _is_unknown(self, column: str) -> bool:
+        """Whether a column would be sent if only the provider knew it."""
+        return (
+            self._settings.fields is None
+            and column not in self._not_sent
+            and not column.startswith(_METADATA_PREFIX)
+            and self._path_of(column) is None
+        )
+
+    def _decide_path(self, column: str) -> tuple[str, ...] | None:
+        if self._settings.fields is not None:
+            return self._mapped.get(column)
+        if column in self._not_sent or column.startswith(_METADATA_PREFIX):
+            return None
+        return self._definition.lead_schema.path_of(column)
+
+    def _known_path(self, stream: str, setting: str, name: str) -> tuple[str, ...]:
+        path = self._definition.lead_schema.path_of(name)
+        if path is None:
+            known = ", ".join(self._definition.lead_schema.properties)
+            message = f"streams.{stream}.{setting}: {name} is no field of {self._definition.name}; it has {known}."
+            raise SettingsError([message])
+        return path
+
+
+_LEAD_ID_RULE = "holds no usable lead id: it must be text or a whole number, and neither blank nor . nor .."
+
+
+def usable_lead_id(value: object) -> str:
+    """The lead's id as text, or an empty text if the value cannot be one."""
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str) or value.strip() in {"", ".", ".."}:
+        return ""
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: no URL and no database can hold it
+        return ""
+    return value
+
+
+def _without_nulls(value: object) -> object:
+    """The value without the null fields in its objects, however deep; None if nothing is left of it."""
+    if not isinstance(value, dict) or not value:
+        return value
+    kept = {name: inner for name, field in value.items() if (inner := _without_nulls(field)) is not None}
+    return kept or None
+
+
+def _put(fields: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    """Set a nested field, on a copy of what the record itself holds on the way."""
+    *parents, name = path
+    for parent in parents:
+        inner = fields.get(parent)
+        fields[parent] = dict(inner) if isinstance(inner, dict) else {}
+        fields = fields[parent]
+    there = fields.get(name)
+    fields[name] = {**value, **there} if isinstance(value, dict) and isinstance(there, dict) else value
+
+
+def is_deletion(columns: Mapping[str, Any]) -> bool:
+    """Whether the tap says that the row was deleted. A lead update never deletes."""
+    return columns.get("_sdc_deleted_at") is not None

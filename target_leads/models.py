@@ -1,0 +1,125 @@
+"""The values that travel through a run: records come in, settlements come back."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Outcome(str, enum.Enum):
+    """The final fate of one record. Every record ends as exactly one of these."""
+
+    DELIVERED = "delivered"
+    UNCONFIRMED = "unconfirmed"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    IGNORED = "ignored"
+    INVALID = "invalid"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    UNSETTLED = "unsettled"
+
+    def __str__(self) -> str:
+        """The word that logs, reports and tables use."""
+        return self.value
+
+    @property
+    def is_dead_letter(self) -> bool:
+        """Whether a record that ends so is kept as a dead letter."""
+        return self in _DEAD_LETTERS
+
+
+_DEAD_LETTERS = frozenset({Outcome.INVALID, Outcome.REJECTED, Outcome.FAILED})
+
+
+class VerdictKind(str, enum.Enum):
+    """What one attempt, a request and its response, means for the lead update."""
+
+    DELIVERED = "delivered"
+    """The provider has written the update."""
+    ACCEPTED = "accepted"
+    """The provider has taken the update and writes it later; its job says how that ends."""
+    RETRY = "retry"
+    """No answer, no usable answer, or "not now": the same request may succeed later."""
+    REJECTED = "rejected"
+    """The provider refuses this update, and would again."""
+    FATAL = "fatal"
+    """No request of this account can succeed: the credentials are refused."""
+
+    @property
+    def last_outcome(self) -> Outcome:
+        """What a record ends as when this is the last word about it."""
+        return _LAST_OUTCOMES[self]
+
+
+_LAST_OUTCOMES = {
+    VerdictKind.DELIVERED: Outcome.DELIVERED,
+    VerdictKind.ACCEPTED: Outcome.UNCONFIRMED,
+    VerdictKind.RETRY: Outcome.FAILED,
+    VerdictKind.REJECTED: Outcome.REJECTED,
+    VerdictKind.FATAL: Outcome.UNSETTLED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One way in which an update breaks the provider's schema. Never holds a value of the record."""
+
+    path: str
+    """JSON path of the offending place, such as ``$.phone.extension``."""
+    rule: str
+    """The rule that is broken, in words: ``must be one of open, contacted``."""
+
+    def __str__(self) -> str:
+        """Path and rule in one phrase."""
+        return f"{self.path} {self.rule}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record of the tap, as a stream's sink receives it."""
+
+    stream: str
+    fields: Mapping[str, Any]
+    """The record's columns, after stream maps."""
+    original: Mapping[str, Any]
+    """The record as the tap sent it, before stream maps. Kept if it becomes a dead letter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadUpdate:
+    """One validated change for one lead."""
+
+    record: Record
+    provider: str
+    account: str
+    """Name that keeps two sets of credentials of one provider apart."""
+    lead_id: str
+    fields: Mapping[str, Any]
+    """The update in the provider's own field names, as its ``lead.schema.json`` describes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The final fate of one record and why. Holds no value of the record but the lead's id."""
+
+    record: Record
+    outcome: Outcome
+    provider: str = ""
+    account: str = ""
+    lead_id: str = ""
+    reason: str = ""
+    """Why, in words that are the same for the same cause, so that they can be counted."""
+    violations: tuple[Violation, ...] = ()
+    status: int | None = None
+    """HTTP status of the last answer, if there was one."""
+    attempts: int = 0
+    """Requests that were sent for this update."""
+    waited_seconds: float = 0.0
+    """How long it was held back between those requests."""
+    job_id: str = ""
+    """The provider's job that writes the update, if the provider writes later."""

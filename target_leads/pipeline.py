@@ -1,0 +1,151 @@
+"""Decides a record's fate in one place and has it written down in one place: admit, deliver, settle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_leads.models import LeadUpdate, Settlement
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from target_leads.admission import Admission
+    from target_leads.checkpoints import Checkpoints
+    from target_leads.clock import Clock
+    from target_leads.delivery import Dispatcher
+    from target_leads.guard import Guard
+    from target_leads.models import Outcome, Record
+    from target_leads.report import RunReport
+    from target_leads.store import Store
+
+_COMMIT_EVERY_SECONDS = 0.5
+
+
+class Pipeline:
+    """One run. Records of all streams wait in one batch, in the order in which they came.
+
+    One batch, because two streams may hold updates of one lead: in batches of their own the later could overtake the
+    earlier. And once the batch is settled so is every record received, so the newest STATE is true.
+    """
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        dispatcher: Dispatcher | None,
+        store: Store | None,
+        checkpoints: Checkpoints | None,
+        report: RunReport,
+        guard: Guard,
+        stopping: threading.Event,
+        batch_size_rows: int,
+        clock: Clock,
+    ) -> None:
+        """A dry run has no dispatcher, no store and no checkpoints: it sends, stores and promises nothing."""
+        self.admission = admission
+        self.report = report
+        self._dispatcher = dispatcher
+        self._store = store
+        self._checkpoints = checkpoints
+        self._guard = guard
+        self._stopping = stopping
+        self._batch_size_rows = batch_size_rows
+        self._clock = clock
+        self._waiting: list[Record | Settlement] = []
+        self._closed = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough records wait to be delivered."""
+        return len(self._waiting) >= self._batch_size_rows
+
+    def receive(self, record: Record) -> None:
+        """Take a record; it waits for the batch to fill."""
+        self.report.receive()
+        self._waiting.append(record)
+
+    def receive_settled(self, record: Record, outcome: Outcome, reason: str) -> None:
+        """Take a record whose fate was decided before it came here: filtered, or not to be mapped."""
+        self.report.receive()
+        provider = self.admission.provider_of(record.stream)
+        self._waiting.append(Settlement(record=record, outcome=outcome, provider=provider, reason=reason))
+
+    def checkpoint(self, state: Any) -> None:  # noqa: ANN401 -- a STATE's value is the tap's own affair
+        """Take a STATE; it goes out when every record received before it is settled."""
+        if self._checkpoints is not None:
+            self._checkpoints.receive(state)
+            self._release()
+
+    def flush(self) -> None:
+        """Deliver and settle what waits, then let the newest STATE out.
+
+        Raises:
+            RejectLimitReached, ProviderUnavailable, CredentialsRefused, StoreError, SettingsError: the run has to end.
+                What is settled is committed; STATE goes out only if that is everything.
+        """
+        self._settle_waiting()
+        self._guard.check()
+        self._release()
+
+    def finish(self) -> None:
+        """Settle the rest at the end of the input.
+
+        Raises:
+            RejectLimitReached: also if records were refused and none was accepted.
+        """
+        self._settle_waiting()
+        self._guard.check_at_end()
+        self._release()
+
+    def close(self, exit_status: int) -> None:
+        """Enter how the run ended, and give back connections, workers and the store. Once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._dispatcher is not None:
+            self._dispatcher.close()
+        if self._store is not None:
+            try:
+                self._store.end_run(self.report.run_id, exit_status=exit_status, counts=self.report.counts())
+            finally:
+                self._store.close()
+
+    def _settle_waiting(self) -> None:
+        """Commit settlements in small groups as they come, so that a crash repeats little."""
+        batch, self._waiting = self._waiting, []
+        group: list[Settlement] = []
+        committed_at = self._clock.monotonic()
+        try:
+            for settlement in self._deliver(batch):
+                group.append(settlement)
+                if self._clock.monotonic() - committed_at >= _COMMIT_EVERY_SECONDS:
+                    due, group = group, []
+                    self._commit(due)
+                    committed_at = self._clock.monotonic()
+        finally:
+            self._commit(group)
+
+    def _deliver(self, batch: Iterable[Record | Settlement]) -> Iterator[Settlement]:
+        updates: list[LeadUpdate] = []
+        for record in batch:
+            admitted = record if isinstance(record, Settlement) else self.admission.admit(record)
+            if isinstance(admitted, Settlement):
+                yield admitted
+            else:
+                updates.append(admitted)
+        if updates and self._dispatcher is not None:
+            yield from self._dispatcher.deliver(updates)
+
+    def _commit(self, group: Sequence[Settlement]) -> None:
+        """Write first, count then: what the store did not take is not settled."""
+        if group:
+            if self._store is not None:
+                self._store.settle(self.report.run_id, group, self.report.counts(group))
+            self.report.settle(group)
+            if self._guard.is_tripped:
+                self._stopping.set()
+
+    def _release(self) -> None:
+        if self._checkpoints is not None and not self._waiting and not self.report.unsettled:
+            self._checkpoints.release()

@@ -1,0 +1,32 @@
+"""Providers as data: each is a folder that says all in which its API differs from the others."""
+
+from target_leads.providers.definition import (
+    Definition,
+    JobCall,
+    ReadCall,
+    RecordedResponse,
+    ResponseRule,
+    ResponseRules,
+    SettingDefinition,
+    UpdateCall,
+)
+from target_leads.providers.loader import bundled, load, load_all, load_example, load_folder, load_responses
+from target_leads.providers.validation import LeadSchema
+
+__all__ = [
+    "Definition",
+    "JobCall",
+    "LeadSchema",
+    "ReadCall",
+    "RecordedResponse",
+    "ResponseRule",
+    "ResponseRules",
+    "SettingDefinition",
+    "UpdateCall",
+    "bundled",
+    "load",
+    "load_all",
+    "load_example",
+    "load_folder",
+    "load_responses",
+]

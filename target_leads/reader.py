@@ -1,0 +1,109 @@
+"""Reads Singer messages. What cannot be read is named by its line number; its text is never shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from decimal import Decimal
+from typing import IO, TYPE_CHECKING, Any
+
+from singer_sdk.singerlib.encoding import GenericSingerReader
+
+from target_leads.exceptions import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class MessageReader(GenericSingerReader[str]):
+    """Reads lines until they end, or until it is told to stop."""
+
+    def __init__(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """Ask `should_stop` before each line."""
+        super().__init__()
+        self._should_stop = should_stop
+        self._line_number = 0
+        self.is_waiting = False
+        """Whether it waits for the next line. Then a signal may interrupt it: nothing is lost."""
+
+    @property
+    def default_input(self) -> IO[str]:
+        """Standard input, as it is when the run begins."""
+        return sys.stdin
+
+    def process_lines(
+        self, file_input: IO[str] | IO[bytes] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
+        """Hand each message to the callback for its type; returns how many there were of each.
+
+        Raises:
+            InputError: a line is no Singer message. Everything before it was handed on.
+        """
+        # Bytes where they can be had: a line that is no UTF-8 is then found where it stands.
+        source: Any = file_input or getattr(self.default_input, "buffer", self.default_input)
+        counts: Counter[str] = Counter()
+        while not self._should_stop():
+            self.is_waiting = True
+            line = source.readline()
+            self.is_waiting = False
+            if not line:
+                break
+            self._line_number += 1
+            if not line.isspace():
+                message = self.deserialize_json(line)
+                if message["type"] not in callbacks:
+                    raise self._error("has a type that is no Singer message type")
+                callbacks[message["type"]](message)
+                counts[message["type"]] += 1
+        return counts
+
+    def deserialize_json(self, line: str | bytes) -> dict[str, Any]:
+        """One message. Decimals keep their digits.
+
+        Raises:
+            InputError: the line is no JSON object with a type.
+        """
+        message = self._parse(line)
+        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+            raise self._error("is no Singer message: it is no object with a type")
+        record, stream = message.get("record", {}), message.get("stream", "")
+        if not isinstance(record, dict) or not isinstance(stream, str):
+            raise self._error("is no Singer message: record must be an object and stream text")
+        return message
+
+    def parse_record(self, line: bytes) -> dict[str, Any]:
+        """One record of a batch file, which holds records and not messages.
+
+        Raises:
+            InputError: the line is no JSON object.
+        """
+        record = self._parse(line)
+        if not isinstance(record, dict):
+            raise self._error("names a batch file with a line that is no object")
+        return record
+
+    def assert_line_requires(self, line_dict: dict[str, Any], requires: set[str]) -> None:  # type: ignore[override] # static upstream; this one knows the line
+        """Check that a message has these keys.
+
+        Raises:
+            InputError: one is missing.
+        """
+        if not isinstance(line_dict, dict) or (missing := requires - line_dict.keys()):
+            names = ", ".join(sorted(missing)) if isinstance(line_dict, dict) else "everything"
+            raise self._error(f"lacks {names}")
+
+    def _parse(self, line: str | bytes) -> Any:  # noqa: ANN401 -- any JSON
+        try:
+            return json.loads(line, parse_float=Decimal)
+        except UnicodeDecodeError as error:
+            raise self._error(f"is not UTF-8 at byte {error.start + 1}") from None
+        except json.JSONDecodeError as error:
+            raise self._error(f"is no JSON at column {error.colno}") from None
+        except (RecursionError, ValueError):
+            raise self._error("is no JSON that can be read") from None
+
+    def _error(self, what: str) -> InputError:
+        return InputError(
+            f"Line {self._line_number} of the input {what}. What came before it is settled. Mend the tap or the file, then run again."
+        )

@@ -1,0 +1,151 @@
+"""What a user may set, checked as a whole and frozen for the length of a run."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator
+
+from target_leads.exceptions import SettingsError
+from target_leads.redaction import broken_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jsonschema import ValidationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSettings:
+    """How the records of one stream become lead updates."""
+
+    provider: str = ""
+    lead_id: str = ""
+    """Record field that holds the lead's id; empty: the default rule."""
+    fields: Mapping[str, str] | None = None
+    """Record field → provider field; none: records use the provider's names."""
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    sends_nulls: bool = False
+    rejects_unknown_fields: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectLimit:
+    """How many dead letters a run bears: a number, or a share of the settled updates."""
+
+    number: int | None = None
+    share: float | None = None
+    """From 0 to 1."""
+
+    @classmethod
+    def parse(cls, text: str | int) -> RejectLimit:
+        """Limit from ``"10%"``, ``"50"`` or ``50``."""
+        text = str(text)
+        return cls(share=float(text[:-1]) / 100) if text.endswith("%") else cls(number=int(text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that a user may set. Durations are in seconds."""
+
+    provider: str
+    provider_field: str
+    streams: Mapping[str, StreamSettings]
+    providers: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    provider_paths: tuple[str, ...]
+    reject_limit: RejectLimit
+    concurrency: int
+    batch_size_rows: int
+    max_tries: int
+    max_wait_seconds: float
+    request_timeout_seconds: float
+    confirm_timeout_seconds: float
+    shutdown_seconds: float
+    store_url: str = field(repr=False)
+    dry_run: bool
+    sandbox: bool
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Settings from a configuration, defaults filled in.
+
+        Raises:
+            SettingsError: something is wrong; it lists all that is, each with what is allowed.
+        """
+        properties = schema()["properties"]
+        config = {name: _from_text(value, properties.get(name, {})) for name, value in config.items()}
+        findings = [finding for error in _validator().iter_errors(config) for finding in _findings(error)]
+        if findings:
+            raise SettingsError(findings)
+        given = {name: setting.get("default", "") for name, setting in properties.items()} | config
+        return cls(
+            provider=given["provider"],
+            provider_field=given["provider_field"],
+            streams={name: _stream(stream) for name, stream in given["streams"].items()},
+            providers=given["providers"],
+            provider_paths=tuple(given["provider_paths"]),
+            reject_limit=RejectLimit.parse(given["reject_limit"]),
+            **{
+                name: given[name]
+                for name in (
+                    "concurrency",
+                    "batch_size_rows",
+                    "max_tries",
+                    "max_wait_seconds",
+                    "request_timeout_seconds",
+                    "confirm_timeout_seconds",
+                    "shutdown_seconds",
+                    "store_url",
+                    "dry_run",
+                    "sandbox",
+                )
+            },
+        )
+
+
+@functools.cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the settings, with title, description and default of each."""
+    file = resources.files("target_leads") / "settings.schema.json"
+    settings_schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return settings_schema
+
+
+@functools.cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(schema())
+
+
+def _stream(config: Mapping[str, Any]) -> StreamSettings:
+    return StreamSettings(
+        provider=config.get("provider", ""),
+        lead_id=config.get("lead_id", ""),
+        fields=config.get("fields"),
+        constants=config.get("constants", {}),
+        sends_nulls=config.get("nulls") == "send",
+        rejects_unknown_fields=config.get("unknown_fields") == "reject",
+    )
+
+
+def _from_text(value: Any, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a setting holds any JSON
+    """A number or truth value that came as text, as environment variables bring it; else the value itself."""
+    if isinstance(value, str) and setting.get("type") in ("integer", "number", "boolean"):
+        try:
+            return json.loads(value.lower())
+        except ValueError:
+            return value
+    return value
+
+
+def _findings(error: ValidationError) -> Iterator[str]:
+    """Say which setting is wrong, what it was unless that may be secret, and what is allowed."""
+    may_be_shown = isinstance(error.instance, (str, int, float, bool)) and not (
+        error.absolute_path[0] == "providers" or (isinstance(error.schema, dict) and error.schema.get("secret"))
+    )
+    was = f", but was {error.instance!r}" if may_be_shown and error.validator != "required" else ""
+    for violation in broken_rules(error):
+        yield f"{violation.path.removeprefix('$.')}: {violation.rule}{was}."

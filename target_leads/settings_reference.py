@@ -1,0 +1,98 @@
+"""Every setting in one place: for --about, meltano.yml and the documentation."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_leads import settings
+from target_leads.providers import bundled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_leads.providers import Definition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingRow:
+    """One setting, as people read about it."""
+
+    name: str
+    """Dotted; a name that the user chooses stands in angle brackets: ``streams.<stream>.lead_id``."""
+    kind: str
+    """Its JSON type, or types."""
+    title: str
+    description: str
+    default: Any
+    choices: tuple[str, ...]
+    secret: bool
+    required: bool
+
+
+def complete_schema() -> dict[str, Any]:
+    """The JSON Schema of the settings, with those of every bundled provider."""
+    schema = copy.deepcopy(settings.schema())
+    schema["properties"]["providers"]["properties"] = {
+        name: _provider_schema(definition) for name, definition in sorted(bundled().items())
+    }
+    return schema
+
+
+def rows(schema: Mapping[str, Any], prefix: str = "") -> Iterator[SettingRow]:
+    """Every setting in a schema, outer ones first."""
+    required = schema.get("required", ())
+    for name, setting in schema.get("properties", {}).items():
+        given = setting.get("type", "any")
+        kinds = given if isinstance(given, list) else [given]
+        yield SettingRow(
+            name=prefix + name,
+            kind=" or ".join(kinds),
+            title=setting.get("title", name),
+            description=setting.get("description", ""),
+            default=setting.get("default"),
+            choices=tuple(setting.get("enum", ())),
+            secret=setting.get("secret", False),
+            required=name in required,
+        )
+        yield from rows(setting, f"{prefix}{name}.")
+        chosen = setting.get("additionalProperties")
+        if isinstance(chosen, dict) and "properties" in chosen:
+            yield from rows(chosen, f"{prefix}{name}.<{name.removesuffix('s')}>.")
+
+
+def _provider_schema(definition: Definition) -> dict[str, Any]:
+    own: dict[str, Any] = {}
+    for name, setting in definition.settings.items():
+        own[name] = {"type": "string", "title": setting.title, "description": setting.description}
+        if setting.choices:
+            own[name]["enum"] = list(setting.choices)
+        if setting.default is not None:
+            own[name]["default"] = setting.default
+        if setting.secret:
+            own[name] |= {"secret": True, "writeOnly": True}
+    return {
+        "type": "object",
+        "title": definition.title,
+        "description": f"Settings of {definition.title}: {definition.documentation[0]}",
+        "properties": own
+        | {
+            "base_url": {
+                "type": "string",
+                "title": "Base URL",
+                "description": "What comes before the path of the update call, instead of the provider's own. Must be https, except on loopback.",
+            },
+            "account": {
+                "type": "string",
+                "title": "Account name",
+                "description": "A name that keeps two sets of credentials apart.",
+                "default": "default",
+            },
+            "concurrency": {
+                "type": "integer",
+                "title": "Concurrency of this provider",
+                "description": "Requests in flight, instead of the setting concurrency.",
+            },
+        },
+    }

@@ -1,0 +1,77 @@
+"""Hands the records of one stream to the pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from singer_sdk.sinks import Sink
+
+from target_leads.models import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from singer_sdk.target_base import Target
+
+    from target_leads.pipeline import Pipeline
+
+
+class _PipelineOwner(Protocol):
+    """What a sink needs of its target."""
+
+    pipeline: Pipeline
+    original_record: Mapping[str, Any]
+
+
+class LeadSink(Sink):
+    """One stream. It keeps no records itself: those of all streams share one batch, in the order in which they came.
+
+    What the SDK does to a record before the sink sees it is switched off: dates are not parsed, because the provider
+    gets them as the tap spelled them; nothing is validated against the tap's schema, because the provider's decides;
+    and ``_sdc_`` columns stay until the mapping has seen whether the row was deleted.
+    """
+
+    def __init__(
+        self, target: Target, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+    ) -> None:
+        """Open the stream: from here on it is settled which provider it goes to."""
+        super().__init__(target, stream_name, schema, key_properties)
+        self._owner = cast("_PipelineOwner", target)
+        dropped = self._owner.pipeline.admission.open_stream(
+            stream_name, columns=list(schema.get("properties", {})), key_properties=self.key_properties
+        )
+        if dropped:
+            self.logger.warning(
+                "Stream %s: these fields are not sent, as the provider has none of their names: %s. "
+                "Map them with streams.%s.fields.",
+                stream_name,
+                ", ".join(dropped),
+                stream_name,
+            )
+
+    def get_validator(self) -> None:
+        """No validator: one bad record would end the run."""
+
+    def _parse_timestamps_in_record(self, *_: object, **__: object) -> None:
+        """Leave dates alone: an unparsable one would end the run."""
+
+    def _singer_validate_message(self, record: dict[str, Any]) -> None:
+        """Leave missing keys alone: a record without its lead id is invalid, and costs only itself."""
+
+    def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
+        """Leave ``_sdc_deleted_at`` for the mapping, which sends no ``_sdc_`` column."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the batch that all streams share is full."""
+        return self._owner.pipeline.is_full
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002 -- the SDK logs a context at debug level, so no record may stand in it
+        """Put a record into the batch."""
+        self._owner.pipeline.receive(
+            Record(stream=self.stream_name, fields=record, original=self._owner.original_record)
+        )
+
+    def process_batch(self, context: dict[str, Any]) -> None:  # noqa: ARG002 -- the batch is the pipeline's
+        """Deliver and settle the batch."""
+        self._owner.pipeline.flush()

@@ -1,0 +1,92 @@
+"""The store's tables. Their columns are documented for people who query them with SQL."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, MetaData, String, Table, Text, TypeDecorator
+
+from target_leads.models import Outcome
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+VERSION = 1
+"""Of the tables below. A store of a newer version is refused."""
+
+
+class _Moment(TypeDecorator[datetime.datetime]):
+    """A moment in UTC, with its zone also where the database knows none (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(
+        self,
+        value: datetime.datetime | None,
+        dialect: Dialect,  # noqa: ARG002 -- the signature is SQLAlchemy's
+    ) -> datetime.datetime | None:
+        """Name the zone."""
+        return value.replace(tzinfo=datetime.timezone.utc) if value is not None and value.tzinfo is None else value
+
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+
+versions = Table("versions", metadata, Column("version", Integer, primary_key=True))
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(36), primary_key=True),
+    Column("version", String(32), nullable=False, comment="release of target-leads"),
+    Column("started_at", _Moment, nullable=False),
+    Column("finished_at", _Moment, comment="null while it runs, and if it was killed"),
+    Column("exit_status", Integer, comment="null while it runs, and if it was killed"),
+    Column("received", Integer, nullable=False, default=0),
+    *(Column(outcome.value, Integer, nullable=False, default=0) for outcome in Outcome),
+    Column("requests", Integer, nullable=False, default=0),
+    Column("providers", Text, nullable=False, default="{}", comment="the same counts for each provider, as JSON"),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("run_id", String(36), nullable=False),
+    Column("settled_at", _Moment, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("lead_id", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("status", Integer, comment="HTTP status of the last answer"),
+    Column("attempts", Integer, nullable=False),
+    Column("job_id", Text, nullable=False, comment="the provider's job, where it writes later"),
+    Index("outcomes_by_lead", "provider", "account", "lead_id"),
+    Index("outcomes_by_run", "run_id"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("run_id", String(36), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("lead_id", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("violations", Text, nullable=False, comment="JSON list of {path, rule}"),
+    Column("status", Integer, comment="HTTP status of the last answer"),
+    Column("attempts", Integer, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("record", Text, nullable=False, comment="the record as the tap sent it, as JSON"),
+    Column("closed_at", _Moment, comment="null while the dead letter is open"),
+    Index("dead_letters_by_lead", "provider", "account", "lead_id"),
+)

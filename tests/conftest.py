@@ -1,0 +1,46 @@
+"""What tests share: real servers on loopback, and settings that point to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_leads.providers import load_all
+from target_leads.sandbox import Emulator, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TESTS = Path(__file__).parent
+OWN_PROVIDERS = TESTS / "providers"
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in a folder of its own: the default store is made in the current one."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    """An emulator of every provider, the tests' own ones too."""
+    return Emulator(load_all([str(OWN_PROVIDERS)]), "healthy")
+
+
+@pytest.fixture
+def sandbox_url(emulator: Emulator) -> Iterator[str]:
+    """Where the emulator is served."""
+    with running(emulator) as url:
+        yield url
+
+
+@pytest.fixture
+def generic_config(sandbox_url: str) -> dict[str, Any]:
+    """Settings that send every stream to the emulator's generic provider."""
+    return {
+        "provider": "generic",
+        "provider_paths": [str(OWN_PROVIDERS)],
+        "providers": {"generic": {"token": "sandbox", "base_url": f"{sandbox_url}/generic/v1"}},
+    }
