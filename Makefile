@@ -1,0 +1,43 @@
+# make demo   install, and run the main job on the sample data against the bundled sandbox
+# make test   install what tests need, and run them
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_STORE := .demo
+
+.PHONY: demo test lint format sandbox settings clean
+
+demo: .venv/run.stamp ## deliver the sample leads to an emulator of all five providers
+	@rm -rf $(DEMO_STORE) && mkdir -p $(DEMO_STORE)
+	$(BIN)/target-leads --config sample_data/config.json --input sample_data/leads.singer.jsonl
+
+test: .venv/dev.stamp ## run the tests; PYTEST_ARGS adds to the command
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/dev.stamp ## style, types, import layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev.stamp ## put the code in the house style
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+sandbox: .venv/run.stamp ## serve the emulator until Ctrl+C
+	$(BIN)/target-leads sandbox
+
+settings: .venv/dev.stamp ## write docs/settings.md and meltano.yml anew from the settings
+	$(BIN)/python tests/generated.py
+
+clean: ## remove what the other commands made
+	rm -rf .venv $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+
+.venv/run.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "target-leads needs Python 3.10 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,postgres]'
+	@touch $@
