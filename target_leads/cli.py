@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import click
 
 from target_leads.exceptions import Interrupted, SettingsError, TargetLeadsError
+from target_leads.progress import live_line
 from target_leads.redaction import place_of
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def _run(
     try:
         config = _read_config(config_paths) | ({"dry_run": True} if dry_run else {})
         target = target_class(config=config, parse_env_config="ENV" in config_paths)
-        target.run(file_input)
+        with live_line(target.pipeline.report):
+            target.run(file_input)
         exit_status, last_line = 0, target.success_line()
     except TargetLeadsError as error:
         exit_status, last_line = _exit_status(error), str(error)
