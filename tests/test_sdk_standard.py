@@ -28,7 +28,9 @@ class TestStandard(StandardTests):  # type: ignore[misc, valid-type] # the SDK m
         config = {**generic_config, "reject_limit": "100%"}  # one stream has no ids at all
         return TargetTestRunner(target_class=TargetLeads, config=config, parse_env_config=True)
 
-    @pytest.mark.skip(reason="wants MissingKeyPropertiesError; here a record without its key is invalid, see test_traps")
+    @pytest.mark.skip(
+        reason="wants MissingKeyPropertiesError; here a record without its key is invalid, see test_traps"
+    )
     def test_target_record_missing_key_property(self) -> None:
         """One bad record costs only itself, so it must not end the run."""
 
