@@ -23,7 +23,7 @@ _MELTANO = """\
 # A Meltano project around this checkout. Try it: meltano install, then
 # meltano invoke target-leads --input sample_data/leads.singer.jsonl
 # The settings are made from the target's own by `make settings`; a test holds them in step.
-version: 1
+requires_meltano: ">=3.6"
 default_environment: sandbox
 send_anonymous_usage_stats: false
 
@@ -35,7 +35,7 @@ environments:
       - name: target-leads
         config:
           sandbox: true
-          store_url: sqlite:///.demo/target-leads.db
+          store_url: sqlite:///.meltano/target-leads.db
           providers.connect2capital.service_partner: my-finances
           streams:
             broker_leads:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import email.utils
 import json
 from dataclasses import dataclass
-from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ def classify_update(answer: Answer, call: UpdateCall, job: JobCall | None) -> Ve
     verdict = _classify(answer, call.responses, success=VerdictKind.ACCEPTED)
     if verdict.kind is not VerdictKind.ACCEPTED or isinstance(answer, Failure):
         return verdict
-    job_id = _first_text(_body(answer), job.id_at)
+    job_id = _first_id(_body(answer), job.id_at)
     if not job_id:
         return _unreadable(answer, "names no job")
     return Verdict(kind=VerdictKind.ACCEPTED, reason=verdict.reason, status=verdict.status, job_id=job_id)
@@ -54,12 +54,15 @@ def classify_update(answer: Answer, call: UpdateCall, job: JobCall | None) -> Ve
 def classify_job(answer: Answer, job: JobCall) -> Verdict:
     """Verdict on the answer to a question after a job: accepted as long as the job is open.
 
-    A 2xx that no rule of the definition explains says nothing about the job, so it is asked again.
+    How a job ended is for the definition's rules to say. Any other answer is about the question and not about the job,
+    so it is asked again; only refused credentials are refused here as well.
     """
-    return _classify(answer, job.responses, success=VerdictKind.RETRY)
+    return _classify(answer, job.responses, success=VerdictKind.RETRY, refusal=VerdictKind.RETRY)
 
 
-def _classify(answer: Answer, rules: ResponseRules, *, success: VerdictKind) -> Verdict:
+def _classify(
+    answer: Answer, rules: ResponseRules, *, success: VerdictKind, refusal: VerdictKind = VerdictKind.REJECTED
+) -> Verdict:
     if isinstance(answer, Failure):
         return Verdict(kind=VerdictKind.RETRY, reason=answer.reason)
     body = _body(answer)
@@ -67,19 +70,21 @@ def _classify(answer: Answer, rules: ResponseRules, *, success: VerdictKind) -> 
         fits_status = not rule.statuses or answer.status in rule.statuses
         if fits_status and (rule.when is None or (body is not _UNREADABLE and rule.when.matches(body))):
             return _verdict(answer, rule.verdict, rule.reason)
-    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+    if answer.status < HTTPStatus.OK:
+        return _unreadable(answer, "is none yet")
+    if answer.status < HTTPStatus.MULTIPLE_CHOICES:
         if rules.success_body is not None and (body is _UNREADABLE or not rules.success_body.matches(body)):
             return _unreadable(answer, "is not what the provider promises")
-        if "html" in answer.headers.get("content-type", ""):
+        if body is _UNREADABLE and answer.body.strip() and "html" in answer.headers.get("content-type", "").lower():
             return _unreadable(answer, "is a web page")
         return _verdict(answer, success, "")
     if answer.status < HTTPStatus.BAD_REQUEST:
-        return _verdict(answer, VerdictKind.REJECTED, "a redirect, which is never followed")
+        return _verdict(answer, refusal, "a redirect, which is never followed")
     if answer.status == HTTPStatus.UNAUTHORIZED:
         return _verdict(answer, VerdictKind.FATAL, "the credentials are refused")
     if answer.status in _WORTH_REPEATING or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _verdict(answer, VerdictKind.RETRY, "")
-    return _verdict(answer, VerdictKind.REJECTED, "")
+    return _verdict(answer, refusal, "")
 
 
 def _verdict(answer: HttpResponse, kind: VerdictKind, reason: str) -> Verdict:
@@ -106,19 +111,19 @@ def _status_words(status: int) -> str:
 
 def _body(answer: HttpResponse) -> Any:  # noqa: ANN401 -- a body is any JSON
     try:
-        return json.loads(answer.body, parse_float=Decimal)
+        return json.loads(answer.body)
     except (ValueError, RecursionError):
         return _UNREADABLE
 
 
-def _first_text(body: object, pointers: Iterable[str]) -> str:
-    """The first text that is not empty at one of the JSON Pointers."""
+def _first_id(body: object, pointers: Iterable[str]) -> str:
+    """The first usable id at one of the JSON Pointers: text that is not blank, or a whole number."""
     for pointer in pointers:
         value = body
         for token in pointer.split("/")[1:]:
             value = value.get(token.replace("~1", "/").replace("~0", "~")) if isinstance(value, dict) else None
-        if isinstance(value, str) and value.strip():
-            return value
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip():
+            return str(value)
     return ""
 
 
@@ -131,4 +136,6 @@ def _retry_after(answer: HttpResponse) -> float | None:
         moment = email.utils.parsedate_to_datetime(text)
     except ValueError:
         return None
+    if moment.tzinfo is None:  # the oldest of the three forms of a date names no zone; all of them are UTC
+        moment = moment.replace(tzinfo=datetime.timezone.utc)
     return max(0.0, moment.timestamp() - answer.received_at)

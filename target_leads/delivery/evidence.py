@@ -1,12 +1,14 @@
 """Decides whose fault it was: the record's, the provider's or the configuration's.
 
-An update that used up its attempts says little by itself. It waits for evidence: a later success shows that the
-provider is alive, so the update itself failed; several in a row without a success between them show that it is not, so
-the run stops and none of them is to blame. A 403 before anything was accepted waits in the same way, for the credentials.
+An update that used up its attempts says little by itself. It waits for evidence: a success after its first attempt
+failed shows that the provider is alive, so the update itself failed; several in a row without such a success show that
+it is not, so the run stops and none of them is to blame. A 403 before anything was accepted waits in the same way, for
+the credentials.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from target_leads.models import Outcome, Settlement, VerdictKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from target_leads.delivery.classification import Verdict
     from target_leads.delivery.retry import Attempts
     from target_leads.exceptions import TargetLeadsError
     from target_leads.models import LeadUpdate
@@ -31,58 +34,72 @@ class Result:
 
     update: LeadUpdate
     attempts: Attempts
-    successes_before: int
-    """Updates that the provider had accepted in this run when the first attempt began."""
 
 
 class Evidence:
-    """What the answers to one account's updates say about the provider and the credentials."""
+    """What the answers to one account's updates say about the provider and the credentials. Workers share it."""
 
     def __init__(self, account: Account) -> None:
         """Begin with no evidence."""
         self._account = account
         self._in_doubt: list[Result] = []
-        self.successes = 0
-        """Updates that the provider has accepted in this run."""
+        self._last_success_at: float | None = None
+        self._lock = threading.Lock()
         self.stop: TargetLeadsError | None = None
         """Why the run has to stop, once that is known."""
 
-    def judge(self, result: Result) -> Iterator[Settlement]:
-        """Updates whose fate is known now: this one, those that waited, or none yet."""
-        verdict = result.attempts.verdict
-        if verdict.kind in {VerdictKind.DELIVERED, VerdictKind.ACCEPTED}:
-            self.successes += 1
-            waiting, self._in_doubt = self._in_doubt, []
-            yield from map(settlement_of, waiting)
-            if verdict.kind is VerdictKind.DELIVERED:
-                yield settlement_of(result)
-        elif verdict.kind is VerdictKind.FATAL:
-            self.stop = self._credentials_refused(result)
-        elif verdict.kind is VerdictKind.REJECTED and not (verdict.credentials_in_doubt and not self.successes):
-            yield settlement_of(result)
-        elif result.attempts.wait_too_long:
-            self.stop = self._wait_too_long(result)
-        elif verdict.kind is VerdictKind.RETRY and self.successes > result.successes_before:
-            yield settlement_of(result)
-        else:
-            self._in_doubt.append(result)
-            if len(self._in_doubt) >= _IN_A_ROW:
-                self.conclude()
+    def judge(self, result: Result) -> list[Settlement]:
+        """Updates whose fate is known now: this one, those that waited, or none yet.
+
+        An accepted update is evidence, but its fate is for its job to say.
+        """
+        with self._lock:
+            return [settlement_of(known) for known in self._judge(result)]
 
     def conclude(self) -> None:
         """No more evidence comes: if updates are still in doubt, the run has to stop."""
         if self._in_doubt and self.stop is None:
             last = self._in_doubt[-1]
-            refused = last.attempts.verdict.credentials_in_doubt
-            self.stop = self._credentials_refused(last) if refused else self._unavailable(last)
+            if last.attempts.verdict.credentials_in_doubt:
+                self.refuse(last.attempts.verdict)
+            else:
+                self.stop = self._unavailable(last)
 
-    def _credentials_refused(self, result: Result) -> CredentialsRefused:
+    def refuse(self, verdict: Verdict) -> None:
+        """The credentials are refused, to whatever call: that ends the run at any time."""
         provider = self._account.definition.name
         secrets = ", ".join(f"providers.{provider}.{name}" for name in sorted(self._account.definition.secrets))
-        return CredentialsRefused(
-            f"{provider} refuses the credentials ({result.attempts.verdict.reason}). "
+        self.stop = CredentialsRefused(
+            f"{provider} refuses the credentials ({verdict.reason}). "
             f"Check {secrets} and that they belong to {self._account.base_url}, then run again."
         )
+
+    def _judge(self, result: Result) -> Iterator[Result]:
+        verdict = result.attempts.verdict
+        if verdict.kind in {VerdictKind.DELIVERED, VerdictKind.ACCEPTED}:
+            self._last_success_at = max(self._last_success_at or result.attempts.ended_at, result.attempts.ended_at)
+            if self.stop is None:
+                yield from filter(self._is_to_blame, self._in_doubt)
+                self._in_doubt = [waiting for waiting in self._in_doubt if not self._is_to_blame(waiting)]
+            if verdict.kind is VerdictKind.DELIVERED:
+                yield result
+        elif verdict.kind is VerdictKind.FATAL:
+            self.refuse(verdict)
+        elif result.attempts.wait_too_long:
+            self.stop = self._wait_too_long(result)
+        elif self._is_to_blame(result):
+            yield result
+        else:
+            self._in_doubt.append(result)
+            if len(self._in_doubt) >= _IN_A_ROW:
+                self.conclude()
+
+    def _is_to_blame(self, result: Result) -> bool:
+        """Whether an update that was not accepted is itself the cause, by what is known so far."""
+        verdict = result.attempts.verdict
+        if verdict.kind is VerdictKind.REJECTED:
+            return not verdict.credentials_in_doubt or self._last_success_at is not None
+        return self._last_success_at is not None and self._last_success_at > result.attempts.first_ended_at
 
     def _unavailable(self, result: Result) -> ProviderUnavailable:
         return ProviderUnavailable(

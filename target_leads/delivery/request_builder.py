@@ -41,7 +41,8 @@ def job_request(account: Account, job: JobCall, job_id: str) -> HttpRequest:
 def _expand(path: str, account: Account, **names: str) -> str:
     """A path with its placeholders filled; each value is one segment, whatever characters it has."""
     values = {**account.values, **names}
-    return path.format_map({name: quote(value, safe="") for name, value in values.items()})
+    # Half of a surrogate pair, in a job's id, is the provider's own mistake; it must not end the run.
+    return path.format_map({name: quote(value, safe="", errors="surrogatepass") for name, value in values.items()})
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

@@ -28,13 +28,17 @@ class RetryPolicy:
     max_wait_seconds: float
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
     """What trying one request came to."""
 
     verdict: Verdict
     count: int
     waited_seconds: float
+    first_ended_at: float
+    """When the first attempt had its answer, or its failure, by the clock's monotonic time."""
+    ended_at: float
+    """When the last one had."""
     wait_too_long: bool = False
     """Whether it was given up because the provider wants a longer pause than the policy allows."""
 
@@ -51,22 +55,37 @@ def attempt_until_settled(attempt: Callable[[], Verdict], policy: RetryPolicy, c
         logger=None,
     )
     def attempts() -> Verdict:
-        tally.count += 1
-        return attempt()
+        verdict = attempt()
+        tally.attempt_ended()
+        return verdict
 
-    verdict = attempts()
-    return Attempts(verdict=verdict, count=tally.count, waited_seconds=tally.waited, wait_too_long=tally.wait_too_long)
+    return tally.attempts(attempts())
 
 
 class _Tally:
-    """The waits between attempts, and what they add up to."""
+    """The attempts, the waits between them, and what they add up to."""
 
     def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
-        self.count = 0
-        self.waited = 0.0
-        self.wait_too_long = False
         self._policy = policy
         self._clock = clock
+        self._ended_at: list[float] = []
+        self._waited = 0.0
+        self._wait_too_long = False
+
+    def attempt_ended(self) -> None:
+        """Count an attempt."""
+        self._ended_at.append(self._clock.monotonic())
+
+    def attempts(self, verdict: Verdict) -> Attempts:
+        """What it all came to."""
+        return Attempts(
+            verdict=verdict,
+            count=len(self._ended_at),
+            waited_seconds=self._waited,
+            first_ended_at=self._ended_at[0],
+            ended_at=self._ended_at[-1],
+            wait_too_long=self._wait_too_long,
+        )
 
     def waits(self) -> Generator[float, Verdict, None]:
         """Take each wait here and let backoff wait no further.
@@ -81,10 +100,10 @@ class _Tally:
             step = next(steps)
             wished = verdict.retry_after
             seconds = backoff.full_jitter(step) if wished is None else wished
-            if self.waited + seconds > self._policy.max_wait_seconds:
-                self.wait_too_long = wished is not None
+            if self._waited + seconds > self._policy.max_wait_seconds:
+                self._wait_too_long = wished is not None
                 return
             if self._clock.wait(seconds):
                 return
-            self.waited += seconds
+            self._waited += seconds
             verdict = yield 0.0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_leads.clock import Clock
+    from target_leads.delivery.classification import Verdict
     from target_leads.delivery.http import Answer, HttpRequest
     from target_leads.models import LeadUpdate
     from target_leads.providers import JobCall
@@ -38,7 +39,6 @@ class Service:
             lambda: classify_update(self._send(request), definition.update, definition.job), self._policy, self._clock
         )
 
-    def job_status(self, job: JobCall, job_id: str) -> Attempts:
+    def job_status(self, job: JobCall, job_id: str) -> Verdict:
         """Ask once how a job is doing."""
-        request = job_request(self.account, job, job_id)
-        return attempt_until_settled(lambda: classify_job(self._send(request), job), self._policy, self._clock)
+        return classify_job(self._send(job_request(self.account, job, job_id)), job)

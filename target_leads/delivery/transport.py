@@ -38,16 +38,18 @@ class Transport:
             )
 
     def send(self, request: HttpRequest) -> Answer:
-        """One attempt: the answer, or why there is none. Never raises for what the network does."""
-        prepared = requests.Request(
-            request.method, request.url, dict(request.headers), data=request.body or None
-        ).prepare()
+        """One attempt: the answer, or why there is none. Never raises for what the network or the settings do."""
         try:
+            prepared = requests.Request(
+                request.method, request.url, dict(request.headers), data=request.body or None
+            ).prepare()
             response = self._adapter.send(prepared, timeout=self._timeout, **self._environment)
             try:
                 body = response.raw.read(_MOST_BYTES + 1, decode_content=True)
             finally:
                 response.close()
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.InvalidHeader):
+            return Failure(reason="the base URL, a proxy's URL or a header cannot be used")
         except requests.exceptions.SSLError:
             return Failure(reason="the TLS certificate or handshake is not valid")
         except requests.exceptions.ConnectTimeout:

@@ -1,13 +1,20 @@
-"""A fixed number of threads that take tasks in the order in which they were given."""
+"""A fixed number of threads that take tasks in the order in which they were given, and what their tasks report."""
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from target_leads.clock import Clock
+
+_T = TypeVar("_T")
+_LOOK_AT_THE_STOP_SECONDS = 0.1
 
 
 class Workers:
@@ -36,3 +43,66 @@ class Workers:
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             task()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The wish to end the run, and how it is granted."""
+
+    wished: threading.Event
+    """Set by whoever wants the run to end."""
+    shutdown_seconds: float
+    """How long what is in flight may take from then on."""
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """A task is done; `error` is what no code foresaw, if anything."""
+
+    error: Exception | None = None
+
+
+def reports(tasks: Iterable[tuple[Workers, Callable[[Callable[[_T], None]], None]]], stop: Stop) -> Iterator[_T]:
+    """Have each task done by its workers; yields what they report, as it comes, until all have ended.
+
+    A task gets the function by which it reports. If the run is to stop, tasks are expected to end soon; those that do
+    not are left to themselves after `shutdown_seconds`.
+
+    Raises:
+        Exception: what a task raised. The run is told to stop, and it is raised once the other tasks have ended.
+    """
+    queued: queue.SimpleQueue[_T | _Ended] = queue.SimpleQueue()
+    running = 0
+    for workers, task in tasks:
+        workers.submit(functools.partial(_do, task, queued.put))
+        running += 1
+    error: Exception | None = None
+    give_up_at: float | None = None
+    while running:
+        if give_up_at is None and stop.wished.is_set():
+            give_up_at = stop.clock.monotonic() + stop.shutdown_seconds
+        try:
+            report = queued.get(timeout=_LOOK_AT_THE_STOP_SECONDS)
+        except queue.Empty:
+            if give_up_at is not None and stop.clock.monotonic() >= give_up_at:
+                break
+            continue
+        if not isinstance(report, _Ended):
+            yield report
+            continue
+        running -= 1
+        if report.error is not None:
+            stop.wished.set()
+            error = error or report.error
+    if error is not None:
+        raise error
+
+
+def _do(task: Callable[[Callable[[_T], None]], None], put: Callable[[_T | _Ended], None]) -> None:
+    try:
+        task(put)
+    except Exception as error:  # noqa: BLE001 -- handed to the thread that waits for the reports, which raises it
+        put(_Ended(error=error))
+    else:
+        put(_Ended())

@@ -1,7 +1,6 @@
 """The sandbox: an emulator of every provider on loopback, made from the provider folders alone."""
 
 from target_leads.sandbox.emulator import Emulator, ReceivedRequest
-from target_leads.sandbox.routes import prefix
 from target_leads.sandbox.scenarios import SCENARIOS, Arrival, Interference, Scenario
 from target_leads.sandbox.server import running, serve
 
@@ -12,7 +11,6 @@ __all__ = [
     "Interference",
     "ReceivedRequest",
     "Scenario",
-    "prefix",
     "running",
     "serve",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from target_leads.sandbox.answers import Answer, Answers, recorded
 from target_leads.sandbox.inspection import LARGEST_BODY, Inspection, is_json
 from target_leads.sandbox.leads import Jobs, LeadBook
-from target_leads.sandbox.routes import Match, find, prefix, routes
+from target_leads.sandbox.routes import Match, find, routes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ class EmulatedProvider:
             DefinitionError: a recorded response breaks a rule.
         """
         self.definition = definition
-        self.prefix = prefix(definition)
+        self.prefix = definition.sandbox_path
         self.book = LeadBook(definition)
         self._jobs = Jobs()
         self._routes = routes(definition)

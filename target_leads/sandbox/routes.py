@@ -6,7 +6,7 @@ import re
 import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,12 +54,6 @@ class Route:
             fitting = pattern.fullmatch(given[name][0]) if len(given.get(name, ())) == 1 else None
             names |= fitting.groupdict() if fitting else {}
         return Match(call=self.call, method=self.method, **names)
-
-
-def prefix(definition: Definition) -> str:
-    """Path that a provider's calls begin with: its name, then the path of its first base URL, ``/acme/v1``."""
-    base_url = next(iter(definition.base_url.urls.values()))
-    return f"/{definition.name}{urlsplit(base_url).path.rstrip('/')}"
 
 
 def routes(definition: Definition) -> tuple[Route, ...]:

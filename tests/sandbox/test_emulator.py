@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from target_leads.providers import Definition, bundled, load_example, load_responses
-from target_leads.sandbox import Emulator, prefix, running
+from target_leads.sandbox import Emulator, running
 from target_leads.sandbox.answers import placed
 
 if TYPE_CHECKING:
@@ -343,7 +343,7 @@ def _update(
     body = {**fields, body_field: lead_id} if body_field else fields
     return session.request(
         update.method,
-        url + prefix(definition) + path,
+        url + definition.sandbox_path + path,
         json={update.envelope: body} if update.envelope else body,
         headers={name: template.format(**values) for name, template in definition.headers.items()},
         timeout=5,
