@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import threading
 import uuid
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from target_leads.sandbox_process import sandbox_process
 from target_leads.store import Store
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator, Mapping
 
     from target_leads.providers import Definition

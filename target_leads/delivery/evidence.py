@@ -110,8 +110,8 @@ class Evidence:
     def _wait_too_long(self, result: Result) -> ProviderUnavailable:
         seconds = result.attempts.verdict.retry_after or 0
         return ProviderUnavailable(
-            f"{self._account.definition.name} asks to wait {seconds:.0f} s ({result.attempts.verdict.reason}), longer than "
-            "max_wait_seconds allows. Nothing is lost: run again later, or raise max_wait_seconds."
+            f"{self._account.definition.name} asks to wait {seconds:.0f} s ({result.attempts.verdict.reason}), "
+            "longer than max_wait_seconds allows. Nothing is lost: run again later, or raise max_wait_seconds."
         )
 
 
