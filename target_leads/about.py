@@ -25,7 +25,7 @@ def settings_table(schema: dict[str, Any]) -> Iterator[str]:
     yield "| Setting | Type | Default | Description |"
     yield "|:--------|:-----|:--------|:------------|"
     for row in rows(schema):
-        yield f"| `{row.name}` | {row.kind} | {_default(row)} | {_description(row)} |"
+        yield f"| `{row.name}` | {row.kind} | {_default(row)} | {_description(row).replace('|', chr(92) + '|')} |"
 
 
 def _markdown(info: AboutInfo) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from target_leads.settings import Settings
 
 _UNKNOWN_PROVIDER = "unknown"
+_DELETED = "a deleted row: a lead update never deletes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class Admission:
         )
         self._streams[stream] = plan
         if not plan.provider:
-            return []
+            return self._dropped_by_all(stream, plan, columns)
         self._account_of(plan.provider)
         return self._mapping(stream, plan, plan.provider).dropped(columns)
 
@@ -72,37 +74,64 @@ class Admission:
         Raises:
             SettingsError: the record names a provider whose credentials are missing.
         """
+        try:
+            return self._admit(record)
+        except RecursionError:  # JSON is read far deeper than anything in Python goes
+            violation = Violation(path="$", rule="is nested too deeply")
+            return _refused(record, self.provider_of(record.stream), "", "", (violation,))
+
+    def _admit(self, record: Record) -> LeadUpdate | Settlement:
         plan = self._streams[record.stream]
         provider = provider_of_record(
             record.fields, provider_field=self._settings.provider_field, default=plan.provider
         )
+        deleted = is_deletion(record.fields)
         if provider not in self._definitions:
+            if deleted:  # such a row may hold nothing but its key
+                return _ignored(record, _UNKNOWN_PROVIDER, "", "", _DELETED)
             rule = f"names no provider: it must be one of {', '.join(sorted(self._definitions))}"
             violation = Violation(path=f"$.{self._settings.provider_field}", rule=rule)
             return _refused(record, _UNKNOWN_PROVIDER, "", "", (violation,))
-        account = self._account_of(provider)
-        if is_deletion(record.fields):
-            return _ignored(record, provider, account.name, "a deleted row: a lead update never deletes")
+        account = self._account_of(provider).name
+        if deleted:
+            return _ignored(record, provider, account, "", _DELETED)
         mapped = self._mapping(record.stream, plan, provider).map(record.fields)
         if not mapped.fields and not mapped.violations:
-            return _ignored(record, provider, account.name, "nothing to send")
+            return _ignored(record, provider, account, mapped.lead_id, "nothing to send")
         violations = mapped.violations or self._definitions[provider].lead_schema.violations(mapped.fields)
         if violations:
-            return _refused(record, provider, account.name, mapped.lead_id, violations)
+            return _refused(record, provider, account, mapped.lead_id, violations)
         return LeadUpdate(
-            record=record, provider=provider, account=account.name, lead_id=mapped.lead_id, fields=mapped.fields
+            record=record, provider=provider, account=account, lead_id=mapped.lead_id, fields=mapped.fields
         )
+
+    def _dropped_by_all(self, stream: str, plan: _Stream, columns: Sequence[str]) -> list[str]:
+        """Columns that no provider has to which records of a stream with no provider of its own may go."""
+        settings = dataclasses.replace(plan.settings, constants={})  # those of one provider are not the others'
+        if settings.fields is not None:
+            return []
+        dropped = [
+            self._open_mapping(stream, settings, plan.key_properties, provider).dropped(columns)
+            for provider in self._settings.providers
+            if provider in self._definitions
+        ]
+        return [column for column in columns if dropped and all(column in those for those in dropped)]
 
     def _mapping(self, stream: str, plan: _Stream, provider: str) -> StreamMapping:
         if provider not in plan.mappings:
-            plan.mappings[provider] = StreamMapping(
-                stream=stream,
-                definition=self._definitions[provider],
-                settings=plan.settings,
-                key_properties=plan.key_properties,
-                provider_field=self._settings.provider_field,
-            )
+            plan.mappings[provider] = self._open_mapping(stream, plan.settings, plan.key_properties, provider)
         return plan.mappings[provider]
+
+    def _open_mapping(
+        self, stream: str, settings: StreamSettings, key_properties: Sequence[str], provider: str
+    ) -> StreamMapping:
+        return StreamMapping(
+            stream=stream,
+            definition=self._definitions[provider],
+            settings=settings,
+            key_properties=key_properties,
+            provider_field=self._settings.provider_field,
+        )
 
 
 def _refused(
@@ -119,5 +148,7 @@ def _refused(
     )
 
 
-def _ignored(record: Record, provider: str, account: str, reason: str) -> Settlement:
-    return Settlement(record=record, outcome=Outcome.IGNORED, provider=provider, account=account, reason=reason)
+def _ignored(record: Record, provider: str, account: str, lead_id: str, reason: str) -> Settlement:
+    return Settlement(
+        record=record, outcome=Outcome.IGNORED, provider=provider, account=account, lead_id=lead_id, reason=reason
+    )

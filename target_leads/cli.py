@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from importlib import metadata
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     "--config",
     "config_paths",
     multiple=True,
-    help="Settings: a JSON file, or ENV for environment variables. Repeatable; later ones win.",
+    help="Settings: a JSON file, or ENV for environment variables. Repeatable; later files win, variables over all.",
 )
 @click.option(
     "--input", "file_input", type=click.File("rb"), help="Singer messages to read, instead of standard input."
@@ -89,11 +90,11 @@ def _run(
     target_class: type[TargetLeads], config_paths: tuple[str, ...], file_input: IO[bytes] | None, *, dry_run: bool
 ) -> int:
     """Do one run; returns its exit status."""
-    _ = target_class.cli  # sets up logging as the SDK does, by environment variables
     target = None
     try:
-        config = _read_config(config_paths) | ({"dry_run": True} if dry_run else {})
-        target = target_class(config=config, parse_env_config="ENV" in config_paths)
+        _set_up_logging(target_class)
+        config = _read_config(config_paths)
+        target = target_class(config=config, parse_env_config="ENV" in config_paths, dry_run=dry_run)
         with live_line(target.pipeline.report):
             target.run(file_input)
         exit_status, last_line = 0, target.success_line()
@@ -103,11 +104,26 @@ def _run(
         exit_status = TargetLeadsError.exit_status
         last_line = f"An unforeseen error ended the run: {place_of(error)}. Nothing settled is lost. Please report it."
     if target is not None:
-        target.close(exit_status)
+        with contextlib.suppress(TargetLeadsError):  # a store that fails now failed before, or tells less than that did
+            target.close(exit_status)
         for line in target.summary():
             click.echo(line, err=True)
     click.echo(last_line, err=True)
     return exit_status
+
+
+def _set_up_logging(target_class: type[TargetLeads]) -> None:
+    """Log as the SDK does, by environment variables.
+
+    Raises:
+        SettingsError: the log level is none.
+    """
+    try:
+        _ = target_class.cli
+    except ValueError:
+        raise SettingsError(
+            ["TARGET_LEADS_LOGLEVEL (or LOGLEVEL): must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."]
+        ) from None
 
 
 def _exit_status(error: TargetLeadsError) -> int:

@@ -30,7 +30,7 @@ class Guard:
         refused = self._report.dead_letters
         if self._limit.number is not None:
             return refused > self._limit.number
-        share = self._limit.share or 0.0
+        share = self._limit.share or 0
         return self._report.settled >= _COUNTS_FROM and refused > share * self._report.received
 
     def check(self) -> None:
@@ -49,7 +49,7 @@ class Guard:
             RejectLimitReached: so it is.
         """
         self.check()
-        if self._limit.share != 1.0 and self._report.dead_letters and not self._report.count(*_GOOD_SIGNS):
+        if self._limit.share != 1 and self._report.dead_letters and not self._report.count(*_GOOD_SIGNS):
             raise self._reached("and nothing was accepted")
 
     def _reached(self, why: str) -> RejectLimitReached:

@@ -45,17 +45,18 @@ class StreamMapping:
         """Decide once what each column becomes.
 
         Raises:
-            SettingsError: a mapped or constant field is none of the provider's.
+            SettingsError: a mapped or constant field is none of the provider's, is given twice, or may not be given.
         """
         self._definition = definition
         self._settings = settings
         only_key = key_properties[0] if len(key_properties) == 1 else ""
         self.lead_id_field = settings.lead_id or only_key or definition.lead_id.name
         self._not_sent = {self.lead_id_field, provider_field, definition.lead_id.body_field}
-        self._constants = {name: self._known_path(stream, "constants", name) for name in settings.constants}
-        self._mapped = {
-            column: self._known_path(stream, "fields", name) for column, name in (settings.fields or {}).items()
-        }
+        self._constants = self._known_paths(f"streams.{stream}.constants", {name: name for name in settings.constants})
+        self._mapped = self._known_paths(f"streams.{stream}.fields", settings.fields or {})
+        if provider_field in self._mapped or any(column.startswith(_METADATA_PREFIX) for column in self._mapped):
+            message = f"streams.{stream}.fields: a column that names the provider or begins with _sdc_ is never sent."
+            raise SettingsError([message])
         self._path_of = functools.cache(self._decide_path)
 
     def dropped(self, columns: Iterable[str]) -> list[str]:
@@ -71,13 +72,13 @@ class StreamMapping:
             path = self._path_of(column)
             sent = value if self._settings.sends_nulls else _without_nulls(value)
             if path is not None:
-                if sent is not None or (value is None and self._settings.sends_nulls):
+                if sent is not None or self._settings.sends_nulls:
                     _put(fields, path, sent)
             elif self._settings.rejects_unknown_fields and sent is not None and self._is_unknown(column):
                 violations.append(Violation(path=f"$.{column}", rule=f"is no field of {self._definition.name}"))
         if fields:
             for name, path in self._constants.items():
-                _put(fields, path, self._settings.constants[name])
+                _put(fields, path, self._settings.constants[name], wins=True)
             if self._definition.lead_id.body_field:
                 fields[self._definition.lead_id.body_field] = lead_id
         return MappedRecord(lead_id=lead_id, fields=fields, violations=tuple(violations))
@@ -98,52 +99,83 @@ class StreamMapping:
             return None
         return self._definition.lead_schema.path_of(column)
 
-    def _known_path(self, stream: str, setting: str, name: str) -> tuple[str, ...]:
-        path = self._definition.lead_schema.path_of(name)
-        if path is None:
-            known = ", ".join(self._definition.lead_schema.properties)
-            message = f"streams.{stream}.{setting}: {name} is no field of {self._definition.name}; it has {known}."
-            raise SettingsError([message])
-        return path
+    def _known_paths(self, setting: str, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+        """Where the provider's fields of these names belong, by the key under which the setting names them."""
+        paths: dict[str, tuple[str, ...]] = {}
+        findings = []
+        for key, name in names.items():
+            path = self._definition.lead_schema.path_of(name)
+            if path is None:
+                known = ", ".join(self._definition.lead_schema.properties)
+                findings.append(f"{setting}: {name} is no field of {self._definition.name}; it has {known}.")
+            elif path == (self._definition.lead_id.body_field,):
+                findings.append(f"{setting}: {name} is the lead's id; say which field holds it with lead_id.")
+            elif path in paths.values():
+                findings.append(f"{setting}: {name} is given twice, and only one value can be sent.")
+            else:
+                paths[key] = path
+        if findings:
+            raise SettingsError(findings)
+        return paths
 
 
 _LEAD_ID_RULE = "holds no usable lead id: it must be text or a whole number, and neither blank nor . nor .."
+_LONGEST_LEAD_ID = 500
+"""No provider's id comes near. A longer one fits neither into a URL nor into the store's indexes."""
 
 
 def usable_lead_id(value: object) -> str:
     """The lead's id as text, or an empty text if the value cannot be one."""
-    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+    if isinstance(value, float):
+        value = Decimal(value)
+    if isinstance(value, Decimal) and _is_whole(value):
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**_LONGEST_LEAD_ID:
         return str(value)
-    if not isinstance(value, str) or value.strip() in {"", ".", ".."}:
+    if not isinstance(value, str) or value.strip() in {"", ".", ".."} or len(value) > _LONGEST_LEAD_ID:
         return ""
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair: no URL and no database can hold it
-        return ""
-    return value
+    # No URL and no database can hold half of a surrogate pair, and PostgreSQL no NUL.
+    return "" if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value) else value
+
+
+def _is_whole(value: Decimal) -> bool:
+    """Whether a decimal has no fraction, without writing out the digits of 1E+999999999."""
+    return value.is_finite() and value.adjusted() < _LONGEST_LEAD_ID and value == value.to_integral_value()
 
 
 def _without_nulls(value: object) -> object:
-    """The value without the null fields in its objects, however deep; None if nothing is left of it."""
+    """The value without the null fields in its objects, however deep; None if that leaves an object with no field.
+
+    Items of a list keep their places.
+    """
+    if isinstance(value, list):
+        return [{} if (kept := _without_nulls(item)) is None and item is not None else kept for item in value]
     if not isinstance(value, dict) or not value:
         return value
     kept = {name: inner for name, field in value.items() if (inner := _without_nulls(field)) is not None}
     return kept or None
 
 
-def _put(fields: dict[str, Any], path: tuple[str, ...], value: object) -> None:
-    """Set a nested field, on a copy of what the record itself holds on the way."""
+def _put(fields: dict[str, Any], path: tuple[str, ...], value: object, *, wins: bool = False) -> None:
+    """Set a nested field, on a copy of what the record itself holds on the way.
+
+    Where two columns meet, the keys of objects come together, and an object is more than a null. What cannot come
+    together stays for the provider's schema to refuse.
+    """
     *parents, name = path
-    for parent in parents:
-        inner = fields.get(parent)
-        fields[parent] = dict(inner) if isinstance(inner, dict) else {}
-        fields = fields[parent]
-    there = fields.get(name)
-    fields[name] = {**value, **there} if isinstance(value, dict) and isinstance(there, dict) else value
+    for parent in reversed(parents):
+        name, value = parent, {name: value}
+    fields[name] = _merged(fields.get(name), value, wins=wins)
+
+
+def _merged(there: object, value: object, *, wins: bool) -> object:
+    if isinstance(there, dict) and isinstance(value, dict):
+        return there | {key: _merged(there.get(key), inner, wins=wins) for key, inner in value.items()}
+    if wins or there is None:
+        return value
+    return there if value is None or isinstance(value, dict) else value
 
 
 def is_deletion(columns: Mapping[str, Any]) -> bool:
     """Whether the tap says that the row was deleted. A lead update never deletes."""
-    return columns.get("_sdc_deleted_at") is not None
+    return columns.get(f"{_METADATA_PREFIX}deleted_at") not in (None, "")

@@ -8,9 +8,11 @@ from collections import Counter
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
 
+from jsonschema import Draft202012Validator
 from singer_sdk.singerlib.encoding import GenericSingerReader
 
 from target_leads.exceptions import InputError
+from target_leads.redaction import broken_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +55,7 @@ class MessageReader(GenericSingerReader[str]):
             if not line.isspace():
                 message = self.deserialize_json(line)
                 if message["type"] not in callbacks:
-                    raise self._error("has a type that is no Singer message type")
+                    raise _unreadable(self._place, "has a type that is no Singer message type")
                 callbacks[message["type"]](message)
                 counts[message["type"]] += 1
         return counts
@@ -62,25 +64,29 @@ class MessageReader(GenericSingerReader[str]):
         """One message. Decimals keep their digits.
 
         Raises:
-            InputError: the line is no JSON object with a type.
+            InputError: the line is no JSON object with a type, or not what its type asks for.
         """
-        message = self._parse(line)
+        message = _parse(line, self._place)
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            raise self._error("is no Singer message: it is no object with a type")
+            raise _unreadable(self._place, "is no Singer message: it is no object with a type")
         record, stream = message.get("record", {}), message.get("stream", "")
         if not isinstance(record, dict) or not isinstance(stream, str):
-            raise self._error("is no Singer message: record must be an object and stream text")
+            raise _unreadable(self._place, "is no Singer message: record must be an object and stream text")
+        if message["type"] in _SHAPES:
+            for error in _SHAPES[message["type"]].iter_errors(message):
+                violation = next(broken_rules(error))
+                raise _unreadable(self._place, f"is no {message['type']} message: {violation}")
         return message
 
-    def parse_record(self, line: bytes) -> dict[str, Any]:
-        """One record of a batch file, which holds records and not messages.
+    def parse_record(self, line: bytes, place: str) -> dict[str, Any]:
+        """One record of a batch file, which holds records and not messages. `place` says which, for people.
 
         Raises:
             InputError: the line is no JSON object.
         """
-        record = self._parse(line)
+        record = _parse(line, place)
         if not isinstance(record, dict):
-            raise self._error("names a batch file with a line that is no object")
+            raise _unreadable(place, "is no record: it is no object")
         return record
 
     def assert_line_requires(self, line_dict: dict[str, Any], requires: set[str]) -> None:  # type: ignore[override] # static upstream; this one knows the line
@@ -89,21 +95,50 @@ class MessageReader(GenericSingerReader[str]):
         Raises:
             InputError: one is missing.
         """
-        if not isinstance(line_dict, dict) or (missing := requires - line_dict.keys()):
-            names = ", ".join(sorted(missing)) if isinstance(line_dict, dict) else "everything"
-            raise self._error(f"lacks {names}")
+        if missing := requires - line_dict.keys():
+            raise _unreadable(self._place, f"lacks {', '.join(sorted(missing))}")
 
-    def _parse(self, line: str | bytes) -> Any:  # noqa: ANN401 -- any JSON
-        try:
-            return json.loads(line, parse_float=Decimal)
-        except UnicodeDecodeError as error:
-            raise self._error(f"is not UTF-8 at byte {error.start + 1}") from None
-        except json.JSONDecodeError as error:
-            raise self._error(f"is no JSON at column {error.colno}") from None
-        except (RecursionError, ValueError):
-            raise self._error("is no JSON that can be read") from None
+    @property
+    def _place(self) -> str:
+        return f"Line {self._line_number} of the input"
 
-    def _error(self, what: str) -> InputError:
-        return InputError(
-            f"Line {self._line_number} of the input {what}. What came before it is settled. Mend the tap or the file, then run again."
-        )
+
+_SHAPES = {
+    "SCHEMA": Draft202012Validator(
+        {
+            "required": ["stream", "schema"],
+            "properties": {
+                "schema": {
+                    "type": "object",
+                    "required": ["properties"],
+                    "properties": {"properties": {"type": "object", "additionalProperties": {"type": "object"}}},
+                },
+                "key_properties": {"type": ["array", "null"], "items": {"type": "string"}},
+            },
+        }
+    ),
+    "BATCH": Draft202012Validator(
+        {
+            "required": ["stream", "encoding", "manifest"],
+            "properties": {
+                "encoding": {"type": "object"},
+                "manifest": {"type": "array", "items": {"type": "string"}},
+            },
+        }
+    ),
+}
+
+
+def _parse(line: str | bytes, place: str) -> Any:  # noqa: ANN401 -- any JSON
+    try:
+        return json.loads(line, parse_float=Decimal)
+    except UnicodeDecodeError as error:
+        raise _unreadable(place, f"is not UTF-8 at byte {error.start + 1}") from None
+    except json.JSONDecodeError as error:
+        raise _unreadable(place, f"is no JSON at column {error.pos + 1}") from None
+    except (RecursionError, ValueError):
+        raise _unreadable(place, "is no JSON that can be read") from None
+
+
+def _unreadable(place: str, what: str) -> InputError:
+    return InputError(f"{place} {what}. What came before it is settled. Mend the tap or the file, then run again.")

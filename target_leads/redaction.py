@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import traceback
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from target_leads.models import Violation
 
@@ -14,23 +15,25 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 _PHRASES = {
-    "type": "must be of type {}",
-    "enum": "must be one of {}",
     "const": "must be {}",
-    "format": "must be a valid {}",
-    "pattern": "must match the pattern {}",
-    "minLength": "must have at least {} characters",
-    "maxLength": "must have at most {} characters",
-    "minimum": "must be at least {}",
-    "maximum": "must be at most {}",
-    "exclusiveMinimum": "must be more than {}",
+    "enum": "must be one of {}",
     "exclusiveMaximum": "must be less than {}",
-    "multipleOf": "must be a multiple of {}",
-    "minItems": "must have at least {} items",
+    "exclusiveMinimum": "must be more than {}",
+    "format": "must be a valid {}",
     "maxItems": "must have at most {} items",
-    "minProperties": "must have at least {} fields",
+    "maxLength": "must have at most {} characters",
     "maxProperties": "must have at most {} fields",
+    "maximum": "must be at most {}",
+    "minItems": "must have at least {} items",
+    "minLength": "must have at least {} characters",
+    "minProperties": "must have at least {} fields",
+    "minimum": "must be at least {}",
+    "multipleOf": "must be a multiple of {}",
+    "pattern": "must match the pattern {}",
+    "type": "must be of type {}",
+    "uniqueItems": "must hold nothing twice",
 }
+_AT_LEAST_ONE = frozenset({"minItems", "minLength", "minProperties"})
 
 
 def broken_rules(error: ValidationError) -> Iterator[Violation]:
@@ -38,31 +41,67 @@ def broken_rules(error: ValidationError) -> Iterator[Violation]:
 
     The message of jsonschema is of no use here: it quotes the offending value.
     """
-    path, rule = error.json_path, str(error.validator)
+    path = error.json_path
+    rule: Any = error.validator
     expected: Any = error.validator_value
+    schema = error.schema if isinstance(error.schema, dict) else {}
     if rule == "required" and isinstance(error.instance, dict):
         # jsonschema makes one error of each missing name and tells which only in the message.
         missing = [name for name in expected if name not in error.instance]
         name = next((name for name in missing if error.message.startswith(repr(name))), missing[0])
         yield Violation(path=f"{path}.{name}", rule="is required")
+    elif rule == "dependentRequired" and isinstance(error.instance, dict):
+        for name, needed in expected.items():
+            for other in needed:
+                if error.message == f"{other!r} is a dependency of {name!r}":
+                    yield Violation(path=f"{path}.{other}", rule=f"is required with {name}")
     elif rule == "additionalProperties" and isinstance(error.instance, dict):
-        known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-        for name in error.instance:
-            if name not in known:
-                yield Violation(path=f"{path}.{name}", rule=f"is not one of {', '.join(known)}")
+        for name in _unknown_names(schema, error.instance):
+            known = ", ".join(schema.get("properties", ()))
+            yield Violation(path=f"{path}.{name}", rule=f"is not one of {known}" if known else "is not allowed")
     elif rule in {"anyOf", "oneOf"} and error.context:
-        rules = dict.fromkeys(violation.rule for inner in error.context for violation in broken_rules(inner))
+        rules = dict.fromkeys(_rule_below(path, inner) for other in error.context for inner in broken_rules(other))
         yield Violation(path=path, rule=", or ".join(rules))
+    elif rule in _AT_LEAST_ONE and expected == 1:
+        yield Violation(path=path, rule="must not be empty")
+    elif rule == "pattern" and "examples" in schema:
+        yield Violation(path=path, rule=f"must look like {_words(schema['examples'], ' or ')}")
+    elif rule is None:  # the schema false
+        yield Violation(path=path, rule="is not allowed")
     else:
-        words = ", ".join(map(str, expected)) if isinstance(expected, list) else str(expected)
+        words = _words(expected, " or " if rule == "type" else ", ")
         yield Violation(path=path, rule=_PHRASES.get(rule, f"breaks the rule {rule}").format(words))
 
 
+def _unknown_names(schema: dict[str, Any], instance: dict[str, Any]) -> Iterator[str]:
+    patterns = schema.get("patternProperties", ())
+    for name in instance:
+        if name not in schema.get("properties", ()) and not any(re.search(pattern, name) for pattern in patterns):
+            yield name
+
+
+def _rule_below(path: str, violation: Violation) -> str:
+    """The rule of one alternative, with the place below the path that all alternatives share."""
+    return f"{violation.path.removeprefix(path).lstrip('.')} {violation.rule}".lstrip()
+
+
+def _words(expected: object, between: str) -> str:
+    """What a schema expects, as JSON has it, but text without quotes."""
+    values = expected if isinstance(expected, list) else [expected]
+    return between.join(value if isinstance(value, str) else json.dumps(value, default=str) for value in values)
+
+
 def without_secrets(url: str) -> str:
-    """A URL for people: without user, password, query and fragment, in which credentials travel."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    """A URL for people: without user, password, query and fragment, in which credentials travel.
+
+    A password with an unquoted slash makes a URL that can be read in more than one way; of such a one only the scheme
+    is shown.
+    """
+    scheme, separator, rest = url.partition("://")
+    host, after = re.fullmatch("([^/?#]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr] # it fits all text
+    if not separator or (host and "@" in after):
+        return f"{scheme}://…" if separator else "…"
+    return f"{scheme}://{host.rpartition('@')[2]}{re.split('[?#]', after)[0]}"
 
 
 def place_of(error: BaseException) -> str:

@@ -98,7 +98,7 @@ class RunReport:
         ]
 
     def lines(self) -> Iterator[str]:
-        """One line for each provider, and one for each of the commonest reasons."""
+        """One line for each provider."""
         for provider, counter in sorted(self._outcomes.items()):
             yield f"{provider}: {counter.total()} settled: {_words(counter)}"
 

@@ -27,12 +27,11 @@ def provider_of_stream(stream: str, settings: Settings, known: Collection[str]) 
         return _known("provider", settings.provider, known)
     if settings.provider_field:
         return ""
-    raise SettingsError(
-        [
-            f"streams.{stream}.provider: no setting says which provider the stream {stream} goes to. "
-            f"Set it, or the setting provider, to one of {', '.join(sorted(known))}."
-        ]
+    message = (
+        f"streams.{stream}.provider: no setting says which provider the stream {stream} goes to. "
+        f"Set it, or the setting provider, to one of {', '.join(sorted(known))}."
     )
+    raise SettingsError([message])
 
 
 def provider_of_record(columns: Mapping[str, Any], *, provider_field: str, default: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
 
 from target_leads.exceptions import SettingsError
 from target_leads.redaction import broken_rules
@@ -38,14 +41,14 @@ class RejectLimit:
     """How many dead letters a run bears: a number, or a share of the settled updates."""
 
     number: int | None = None
-    share: float | None = None
-    """From 0 to 1."""
+    share: Fraction | None = None
+    """From 0 to 1, exact: 29 of 100 are not more than 29%."""
 
     @classmethod
     def parse(cls, text: str | int) -> RejectLimit:
         """Limit from ``"10%"``, ``"50"`` or ``50``."""
         text = str(text)
-        return cls(share=float(text[:-1]) / 100) if text.endswith("%") else cls(number=int(text))
+        return cls(share=Fraction(text[:-1]) / 100) if text.endswith("%") else cls(number=int(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,7 @@ class Settings:
             SettingsError: something is wrong; it lists all that is, each with what is allowed.
         """
         properties = schema()["properties"]
-        config = {name: _from_text(value, properties.get(name, {})) for name, value in config.items()}
+        config = {name: _as_meant(value, properties.get(name, {})) for name, value in _given(config).items()}
         findings = [finding for error in _validator().iter_errors(config) for finding in _findings(error)]
         if findings:
             raise SettingsError(findings)
@@ -117,7 +120,29 @@ def schema() -> dict[str, Any]:
 
 @functools.cache
 def _validator() -> Draft202012Validator:
-    return Draft202012Validator(schema())
+    types = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
+    validator: Draft202012Validator = extend(Draft202012Validator, type_checker=types)(schema())  # type: ignore[no-untyped-call] # as jsonschema has it
+    return validator
+
+
+def _is_number(_checker: object, value: object) -> bool:
+    """Numbers that a clock can wait: Python's JSON also reads NaN and the infinities."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _given(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those that are null: so does who wrote the file say that a setting is not set."""
+    given = {name: value for name, value in config.items() if value is not None}
+    for name in ("streams", "providers"):
+        if isinstance(given.get(name), dict):
+            given[name] = {
+                key: {inner: value for inner, value in each.items() if value is not None}
+                if isinstance(each, dict)
+                else each
+                for key, each in given[name].items()
+                if each is not None
+            }
+    return given
 
 
 def _stream(config: Mapping[str, Any]) -> StreamSettings:
@@ -131,21 +156,24 @@ def _stream(config: Mapping[str, Any]) -> StreamSettings:
     )
 
 
-def _from_text(value: Any, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a setting holds any JSON
-    """A number or truth value that came as text, as environment variables bring it; else the value itself."""
-    if isinstance(value, str) and setting.get("type") in ("integer", "number", "boolean"):
+def _as_meant(value: Any, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a setting holds any JSON
+    """A number or truth value also where it came as text, as environment variables bring it, and 8 for 8.0."""
+    kinds = setting.get("type", ())
+    if isinstance(value, str) and kinds in ("integer", "number", "boolean"):
         try:
-            return json.loads(value.lower())
+            value = json.loads(value.lower())
         except ValueError:
             return value
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() and "integer" in kinds else value
 
 
 def _findings(error: ValidationError) -> Iterator[str]:
     """Say which setting is wrong, what it was unless that may be secret, and what is allowed."""
-    may_be_shown = isinstance(error.instance, (str, int, float, bool)) and not (
+    place = ".".join(map(str, error.absolute_path))
+    may_be_shown = isinstance(error.instance, (str, int, float)) and not (
         error.absolute_path[0] == "providers" or (isinstance(error.schema, dict) and error.schema.get("secret"))
     )
-    was = f", but was {error.instance!r}" if may_be_shown and error.validator != "required" else ""
+    shown = repr(error.instance) if isinstance(error.instance, str) else json.dumps(error.instance, default=str)
+    was = f", but was {shown}" if may_be_shown else ""
     for violation in broken_rules(error):
-        yield f"{violation.path.removeprefix('$.')}: {violation.rule}{was}."
+        yield f"{place}{violation.path.removeprefix(error.json_path)}: {violation.rule}{was}."

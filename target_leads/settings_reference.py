@@ -6,8 +6,11 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jsonschema import Draft202012Validator
+
 from target_leads import settings
 from target_leads.providers import bundled
+from target_leads.redaction import broken_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,6 +65,15 @@ def rows(schema: Mapping[str, Any], prefix: str = "") -> Iterator[SettingRow]:
             yield from rows(chosen, f"{prefix}{name}.<{name.removesuffix('s')}>.")
 
 
+def findings_beyond_our_own(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the settings that `schema` has beside our own: those that the SDK brings. Shows no value."""
+    own = settings.schema()["properties"]
+    brought = {name: setting for name, setting in schema["properties"].items() if name not in own}
+    for error in Draft202012Validator({"properties": brought}).iter_errors(config):
+        for violation in broken_rules(error):
+            yield f"{violation.path.removeprefix('$.')}: {violation.rule}."
+
+
 def _provider_schema(definition: Definition) -> dict[str, Any]:
     own: dict[str, Any] = {}
     for name, setting in definition.settings.items():
@@ -81,7 +93,8 @@ def _provider_schema(definition: Definition) -> dict[str, Any]:
             "base_url": {
                 "type": "string",
                 "title": "Base URL",
-                "description": "What comes before the path of the update call, instead of the provider's own. Must be https, except on loopback.",
+                "description": "What comes before the path of the update call, instead of the provider's own. "
+                "Must be https, except on loopback.",
             },
             "account": {
                 "type": "string",

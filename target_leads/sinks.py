@@ -22,14 +22,12 @@ class _PipelineOwner(Protocol):
     pipeline: Pipeline
     original_record: Mapping[str, Any]
 
+    def is_replacing(self, stream_name: str) -> bool:
+        """Whether a stream had another sink before."""
+
 
 class LeadSink(Sink):
-    """One stream. It keeps no records itself: those of all streams share one batch, in the order in which they came.
-
-    What the SDK does to a record before the sink sees it is switched off: dates are not parsed, because the provider
-    gets them as the tap spelled them; nothing is validated against the tap's schema, because the provider's decides;
-    and ``_sdc_`` columns stay until the mapping has seen whether the row was deleted.
-    """
+    """One stream. It keeps no records itself: those of all streams share one batch, in the order in which they came."""
 
     def __init__(
         self, target: Target, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
@@ -37,6 +35,8 @@ class LeadSink(Sink):
         """Open the stream: from here on it is settled which provider it goes to."""
         super().__init__(target, stream_name, schema, key_properties)
         self._owner = cast("_PipelineOwner", target)
+        if self._owner.is_replacing(stream_name):
+            self._owner.pipeline.flush()  # what waits came under the old SCHEMA, which named the lead's id for it
         dropped = self._owner.pipeline.admission.open_stream(
             stream_name, columns=list(schema.get("properties", {})), key_properties=self.key_properties
         )
@@ -50,16 +50,7 @@ class LeadSink(Sink):
             )
 
     def get_validator(self) -> None:
-        """No validator: one bad record would end the run."""
-
-    def _parse_timestamps_in_record(self, *_: object, **__: object) -> None:
-        """Leave dates alone: an unparsable one would end the run."""
-
-    def _singer_validate_message(self, record: dict[str, Any]) -> None:
-        """Leave missing keys alone: a record without its lead id is invalid, and costs only itself."""
-
-    def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
-        """Leave ``_sdc_deleted_at`` for the mapping, which sends no ``_sdc_`` column."""
+        """No validator: the provider's schema decides, not the tap's, and one bad record must not end the run."""
 
     @property
     def is_full(self) -> bool:

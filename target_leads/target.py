@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import logging
 import os
-import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -17,21 +18,27 @@ from singer_sdk.target_base import Target
 from target_leads import about
 from target_leads.batch_files import batch_records
 from target_leads.bootstrap import open_pipeline
+from target_leads.checkpoints import print_line
 from target_leads.exceptions import InputError, Interrupted, SettingsError, TargetLeadsError
 from target_leads.models import Outcome, Record
 from target_leads.reader import MessageReader
 from target_leads.redaction import without_secrets
 from target_leads.settings import Settings
-from target_leads.settings_reference import complete_schema
+from target_leads.settings_reference import complete_schema, findings_beyond_our_own
 from target_leads.sinks import LeadSink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.mapper import StreamMap
 
     from target_leads.pipeline import Pipeline
+
+_STDERR = 2
+_VARIABLES = "TARGET_LEADS_"
+_TRUTH_VALUES = frozenset({"true", "1", "yes", "on", "false", "0", "no", "off", ""})
 
 
 class TargetLeads(Target):
@@ -50,9 +57,16 @@ class TargetLeads(Target):
     ]
 
     def __init__(
-        self, *, config: Mapping[str, Any] | None = None, parse_env_config: bool = False, **options: Any
+        self,
+        *,
+        config: Mapping[str, Any] | None = None,
+        parse_env_config: bool = False,
+        dry_run: bool = False,
+        **options: Any,  # noqa: ANN401 -- the SDK's
     ) -> None:
         """Read the settings. Nothing is opened before the first message, or `pipeline`.
+
+        As in the SDK, environment variables win over `config`. `dry_run` wins over both.
 
         Raises:
             SettingsError: a setting is wrong; it lists all that are.
@@ -64,12 +78,13 @@ class TargetLeads(Target):
         self.original_record: Mapping[str, Any] = {}
         self._reader = MessageReader(should_stop=self._stopping.is_set)
         options.setdefault("message_reader", self._reader)
-        try:
-            super().__init__(config=dict(config or {}), parse_env_config=parse_env_config, **options)
-        except StreamMapConfigError as error:
-            raise SettingsError([f"stream_maps: {error}"]) from None
-        except ValueError:
-            raise SettingsError(list(_unreadable_variables(self.config_jsonschema))) from None
+        self.append_builtin_config(self.config_jsonschema)
+        settings = {
+            **(config or {}),
+            **(_environment(self.config_jsonschema) if parse_env_config else {}),
+            **({"dry_run": True} if dry_run else {}),
+        }
+        super().__init__(config=settings, **options)
         self.max_parallelism = 1  # parallelism belongs to the dispatcher
 
     @property
@@ -81,7 +96,7 @@ class TargetLeads(Target):
         """
         if self._pipeline is None:
             self._pipeline = self._resources.enter_context(
-                open_pipeline(self.settings, write_state=_print_state, stopping=self._stopping)
+                open_pipeline(self.settings, write_state=print_line, stopping=self._stopping)
             )
         return self._pipeline
 
@@ -138,11 +153,15 @@ class TargetLeads(Target):
 
     def process_endofpipe(self) -> None:
         """Settle the rest. The pipeline is closed here and not with a sink: others may still hold records."""
-        if self._signal_number:
-            raise Interrupted(self._signal_number)
+        self._leave_if_told()
         super().process_endofpipe()
+        self._leave_if_told()
         self.pipeline.finish()
         self.close(exit_status=0)
+
+    def _leave_if_told(self) -> None:
+        if self._signal_number:
+            raise Interrupted(self._signal_number)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -159,43 +178,78 @@ class TargetLeads(Target):
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check settings without the SDK's messages, which quote values, secret ones too."""
-        self.append_builtin_config(self.config_jsonschema)
+        findings = list(findings_beyond_our_own(self.config_jsonschema, self._config))
         try:
             self.settings = Settings.from_config(self._config)
         except SettingsError as error:
-            if raise_errors:
-                raise
-            return list(error.findings)
+            findings += error.findings
+        if findings and raise_errors:
+            raise SettingsError(findings)
         for name in sorted(self._config.keys() - self.config_jsonschema["properties"].keys()):
             self.logger.warning("There is no setting %s; it has no effect.", name)
-        return []
+        return findings
+
+    def setup_mapper(self) -> None:
+        """Prepare the stream maps."""
+        # At debug level the SDK's mapper logs what a filter comes to, which may be a field's value.
+        logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
+        with _stream_map_findings():
+            super().setup_mapper()
+
+    def is_replacing(self, stream_name: str) -> bool:
+        """Whether a stream had another sink before: its SCHEMA has changed."""
+        return any(sink.stream_name == stream_name for sink in self._sinks_to_clear)
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        try:
+        with _stream_map_findings():
             super()._process_schema_message(message_dict)
-        except (StreamMapConfigError, MapExpressionError) as error:
-            raise SettingsError([f"stream_maps: {error}"]) from None
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        """Remember the record as the tap sent it, and count the one that stream maps filter out."""
+        """Take a record through its stream maps to the sink.
+
+        Not by the SDK's own way, which parses dates, wants every key property and checks the tap's schema on it: each
+        ends the run at the first bad record. Here the provider's schema decides, and a bad record costs only itself.
+        """
         self._assert_line_requires(message_dict, requires={"stream", "record"})
-        self.original_record = message_dict["record"]
-        received = self.pipeline.report.received
-        outcome, reason = Outcome.IGNORED, "filtered by stream_maps"
+        stream, self.original_record = message_dict["stream"], message_dict["record"]
+        if stream not in self.mapper.stream_maps:
+            self._assert_sink_exists(stream)
+        taken = [self._take(stream, stream_map) for stream_map in self.mapper.stream_maps[stream]]
+        if not any(taken):
+            self._take_settled(stream, Outcome.IGNORED, "filtered by stream_maps")
+        self._handle_max_record_age()
+
+    def _take(self, stream: str, stream_map: StreamMap) -> bool:
+        """Take the current record by one stream map; returns false if the map filters it out."""
         try:
-            super()._process_record_message(message_dict)
+            fields = stream_map.transform(dict(self.original_record))
         except MapExpressionError as error:
-            outcome, reason = Outcome.INVALID, f"stream_maps: {error}"
-        if outcome is Outcome.INVALID or self.pipeline.report.received == received:
-            record = Record(stream=message_dict["stream"], fields={}, original=self.original_record)
-            self.pipeline.receive_settled(record, outcome, reason)
-            if self.pipeline.is_full:
-                self.pipeline.flush()
+            self._take_settled(stream, Outcome.INVALID, f"stream_maps: {error}")
+            return True
+        except Exception as error:  # noqa: BLE001 -- an expression can raise anything; its words may hold a value
+            self._take_settled(stream, Outcome.INVALID, f"stream_maps: an expression raises {type(error).__name__}")
+            return True
+        if fields is None:
+            return False
+        sink = self.get_sink(stream_map.stream_alias)
+        sink.tally_record_read()
+        sink.process_record(fields, {})
+        sink.record_counter_metric.increment()
+        if sink.is_full:
+            self.drain_one(sink)
+        return True
+
+    def _take_settled(self, stream: str, outcome: Outcome, reason: str) -> None:
+        record = Record(stream=stream, fields={}, original=self.original_record)
+        self.pipeline.receive_settled(record, outcome, reason)
+        if self.pipeline.is_full:
+            self.pipeline.flush()
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Treat the records in batch files like any others; the SDK would pass them by stream maps and hooks."""
-        self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
         for record in batch_records(message_dict, self._reader.parse_record):
+            if self._stopping.is_set():
+                break
             self._process_record_message({"type": "RECORD", "stream": message_dict["stream"], "record": record})
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
@@ -211,31 +265,53 @@ class TargetLeads(Target):
         if self._signal_number:
             os._exit(128 + signum)
         self._signal_number = signum
-        self._stopping.set()
         if self._reader.is_waiting:
             raise Interrupted(signum)
+        # In a thread, and one that takes no lock to start: the code that the signal interrupted may hold the event's.
+        _thread.start_new_thread(self._stop, ())
 
-
-def _print_state(line: str) -> None:
-    try:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain again when it flushes standard output at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        message = (
-            "Standard output was closed, so nobody reads the STATE. What was delivered is in the store; run again."
+    def _stop(self) -> None:
+        self._stopping.set()
+        words = (
+            f"Stopping: what is in flight may take {self.settings.shutdown_seconds:g} s more. "
+            "Send the signal again to leave at once.\n"
         )
-        raise TargetLeadsError(message) from None
+        with contextlib.suppress(OSError):
+            # Not by sys.stderr: the interrupted code may be in the middle of a write to it.
+            os.write(_STDERR, words.encode())
 
 
-def _unreadable_variables(schema: Mapping[str, Any]) -> list[str]:
-    """Which environment variables hold no value of their setting's type."""
+@contextlib.contextmanager
+def _stream_map_findings() -> Iterator[None]:
+    """Turn what the SDK's mapper says about its settings into a finding. It knows no records yet."""
+    try:
+        yield
+    except (MapExpressionError, NotImplementedError, StreamMapConfigError) as error:
+        raise SettingsError([f"stream_maps: {error}"]) from None
+
+
+def _environment(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings from environment variables, read by the SDK one by one, so that each mistake is told.
+
+    Raises:
+        SettingsError: a variable holds no value of its setting's type; it names all that do so.
+    """
+    settings: dict[str, Any] = {}
     findings = []
     for name, setting in schema["properties"].items():
+        variable = _VARIABLES + name.upper()
+        kinds = {setting["type"]} if isinstance(setting["type"], str) else set(setting["type"])
+        # The SDK would read reject_limit, a text or a number, as a number only.
+        kind = "string" if "string" in kinds else next(iter(kinds - {"null"}))
         try:
-            parse_environment_config({"properties": {name: setting}}, "TARGET_LEADS_")
+            settings |= parse_environment_config({"properties": {name: {**setting, "type": kind}}}, _VARIABLES)
         except ValueError:
-            kind = "an object or list as JSON" if setting["type"] in {"object", "array"} else "a whole number"
-            findings.append(f"TARGET_LEADS_{name.upper()}: must be {kind}.")
-    return findings
+            findings.append(f"{variable}: must be {_AS_TEXT[kind]}.")
+        if kind == "boolean" and os.environ.get(variable, "").lower() not in _TRUTH_VALUES:
+            findings.append(f"{variable}: must be true or false.")  # the SDK takes any other word for false
+    if findings:
+        raise SettingsError(findings)
+    return settings
+
+
+_AS_TEXT = {"array": "a list as JSON", "integer": "a whole number", "object": "an object as JSON"}

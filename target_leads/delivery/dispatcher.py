@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_leads.delivery.confirmation import OpenJob, confirm
-from target_leads.delivery.evidence import Evidence, Result, settlement_of
+from target_leads.delivery.evidence import Evidence, Result
 from target_leads.delivery.workers import Stop, Workers, reports
-from target_leads.models import Settlement, VerdictKind
+from target_leads.models import VerdictKind
 
 if TYPE_CHECKING:
     import threading
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from target_leads.clock import Clock
     from target_leads.delivery.service import Service
-    from target_leads.models import LeadUpdate
+    from target_leads.models import LeadUpdate, Settlement
 
 Unit = list["LeadUpdate"]
 """What one worker takes: one lead's updates, in order."""
@@ -122,17 +122,11 @@ class Dispatcher:
                 report(settlement)
             if lane.evidence.stop is not None:
                 self._stopping.set()
-            if attempts.verdict.kind is VerdictKind.ACCEPTED:
-                call = lane.service.account.definition.job
+            call = lane.service.account.definition.job
+            if call is not None and attempts.verdict.kind is VerdictKind.ACCEPTED:
                 report(
-                    settlement_of(result)
-                    if call is None  # nobody can be asked how it ended
-                    else OpenJob(
-                        result=result,
-                        call=call,
-                        service=lane.service,
-                        workers=lane.workers,
-                        evidence=lane.evidence,
+                    OpenJob(
+                        result=result, call=call, service=lane.service, workers=lane.workers, evidence=lane.evidence
                     )
                 )
 

@@ -1,9 +1,9 @@
 """Decides whose fault it was: the record's, the provider's or the configuration's.
 
-An update that used up its attempts says little by itself. It waits for evidence: a success after its first attempt
-failed shows that the provider is alive, so the update itself failed; several in a row without such a success show that
-it is not, so the run stops and none of them is to blame. A 403 before anything was accepted waits in the same way, for
-the credentials.
+An update that used up its attempts says little by itself. It waits for evidence: a success that was asked for
+after its first attempt failed shows that the provider is alive, so the update itself failed; several in a row without
+such a success show that it is not, so the run stops and none of them is to blame. A 403 before anything was accepted
+waits in the same way, for the credentials.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Evidence:
         """Begin with no evidence."""
         self._account = account
         self._in_doubt: list[Result] = []
-        self._last_success_at: float | None = None
+        self._success_began_at: float | None = None
+        """When the request was sent that was the latest to succeed. Not when its answer came: threads race for that."""
         self._lock = threading.Lock()
         self.stop: TargetLeadsError | None = None
         """Why the run has to stop, once that is known."""
@@ -77,7 +78,8 @@ class Evidence:
     def _judge(self, result: Result) -> Iterator[Result]:
         verdict = result.attempts.verdict
         if verdict.kind in {VerdictKind.DELIVERED, VerdictKind.ACCEPTED}:
-            self._last_success_at = max(self._last_success_at or result.attempts.ended_at, result.attempts.ended_at)
+            began_at = result.attempts.last_began_at
+            self._success_began_at = max(self._success_began_at or began_at, began_at)
             if self.stop is None:
                 yield from filter(self._is_to_blame, self._in_doubt)
                 self._in_doubt = [waiting for waiting in self._in_doubt if not self._is_to_blame(waiting)]
@@ -98,8 +100,8 @@ class Evidence:
         """Whether an update that was not accepted is itself the cause, by what is known so far."""
         verdict = result.attempts.verdict
         if verdict.kind is VerdictKind.REJECTED:
-            return not verdict.credentials_in_doubt or self._last_success_at is not None
-        return self._last_success_at is not None and self._last_success_at > result.attempts.first_ended_at
+            return not verdict.credentials_in_doubt or self._success_began_at is not None
+        return self._success_began_at is not None and self._success_began_at > result.attempts.first_ended_at
 
     def _unavailable(self, result: Result) -> ProviderUnavailable:
         return ProviderUnavailable(

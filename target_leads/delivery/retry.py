@@ -37,8 +37,8 @@ class Attempts:
     waited_seconds: float
     first_ended_at: float
     """When the first attempt had its answer, or its failure, by the clock's monotonic time."""
-    ended_at: float
-    """When the last one had."""
+    last_began_at: float
+    """When the last attempt was sent, likewise."""
     wait_too_long: bool = False
     """Whether it was given up because the provider wants a longer pause than the policy allows."""
 
@@ -55,6 +55,7 @@ def attempt_until_settled(attempt: Callable[[], Verdict], policy: RetryPolicy, c
         logger=None,
     )
     def attempts() -> Verdict:
+        tally.attempt_begins()
         verdict = attempt()
         tally.attempt_ended()
         return verdict
@@ -68,12 +69,17 @@ class _Tally:
     def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
         self._policy = policy
         self._clock = clock
+        self._began_at: list[float] = []
         self._ended_at: list[float] = []
         self._waited = 0.0
         self._wait_too_long = False
 
+    def attempt_begins(self) -> None:
+        """Note when an attempt is sent."""
+        self._began_at.append(self._clock.monotonic())
+
     def attempt_ended(self) -> None:
-        """Count an attempt."""
+        """Note when it has its answer."""
         self._ended_at.append(self._clock.monotonic())
 
     def attempts(self, verdict: Verdict) -> Attempts:
@@ -83,7 +89,7 @@ class _Tally:
             count=len(self._ended_at),
             waited_seconds=self._waited,
             first_ended_at=self._ended_at[0],
-            ended_at=self._ended_at[-1],
+            last_began_at=self._began_at[-1],
             wait_too_long=self._wait_too_long,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from target_leads.clock import Clock
     from target_leads.delivery.http import Answer, HttpRequest
     from target_leads.providers.account import Account
+
+# It quotes what it cannot read of an answer, in which a lead's fields may stand.
+logging.getLogger("urllib3.connection").setLevel(logging.CRITICAL)
 
 _MOST_BYTES = 1 << 20
 """Longest answer that is read. No documented answer comes near; an endless one must not fill the memory."""
@@ -43,13 +47,20 @@ class Transport:
             prepared = requests.Request(
                 request.method, request.url, dict(request.headers), data=request.body or None
             ).prepare()
+        except requests.exceptions.RequestException:
+            return Failure(reason="the base URL or a header cannot be used")
+        try:
             response = self._adapter.send(prepared, timeout=self._timeout, **self._environment)
             try:
                 body = response.raw.read(_MOST_BYTES + 1, decode_content=True)
             finally:
                 response.close()
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.InvalidHeader):
-            return Failure(reason="the base URL, a proxy's URL or a header cannot be used")
+        except (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.InvalidSchema,
+            urllib3.exceptions.LocationValueError,
+        ):
+            return Failure(reason="the base URL or the proxy's URL cannot be used")
         except requests.exceptions.SSLError:
             return Failure(reason="the TLS certificate or handshake is not valid")
         except requests.exceptions.ConnectTimeout:

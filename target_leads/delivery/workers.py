@@ -75,7 +75,7 @@ def reports(tasks: Iterable[tuple[Workers, Callable[[Callable[[_T], None]], None
     queued: queue.SimpleQueue[_T | _Ended] = queue.SimpleQueue()
     running = 0
     for workers, task in tasks:
-        workers.submit(functools.partial(_do, task, queued.put))
+        workers.submit(functools.partial(_do, task, queued.put, stop))
         running += 1
     error: Exception | None = None
     give_up_at: float | None = None
@@ -92,17 +92,16 @@ def reports(tasks: Iterable[tuple[Workers, Callable[[Callable[[_T], None]], None
             yield report
             continue
         running -= 1
-        if report.error is not None:
-            stop.wished.set()
-            error = error or report.error
+        error = error or report.error
     if error is not None:
         raise error
 
 
-def _do(task: Callable[[Callable[[_T], None]], None], put: Callable[[_T | _Ended], None]) -> None:
+def _do(task: Callable[[Callable[[_T], None]], None], put: Callable[[_T | _Ended], None], stop: Stop) -> None:
     try:
         task(put)
     except Exception as error:  # noqa: BLE001 -- handed to the thread that waits for the reports, which raises it
+        stop.wished.set()
         put(_Ended(error=error))
     else:
         put(_Ended())

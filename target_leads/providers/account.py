@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from target_leads.exceptions import SettingsError
+from target_leads.providers.base_url import url_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +59,7 @@ class Account:
 def sandbox_config(definition: Definition, config: Mapping[str, Any], *, url: str) -> dict[str, Any]:
     """The same settings pointed at the sandbox: its URL for the base URL, and no credential of the user's."""
     stand_ins = {
-        name: _SANDBOX_CREDENTIAL
+        name: next(iter(setting.choices), _SANDBOX_CREDENTIAL)
         for name, setting in definition.settings.items()
         if setting.secret or (setting.default is None and name not in config)
     }
@@ -76,15 +75,18 @@ def _findings(definition: Definition, config: Mapping[str, Any]) -> Iterator[str
         if value is None:
             yield f"{name}: is required. {setting.description}"
         elif not isinstance(value, str) or not value.strip():
-            yield f"{name}: must be text that is not blank."
+            yield f"{name}: must be text that is not blank. {setting.description}"
         elif setting.choices and value not in setting.choices:
             yield f"{name}: must be one of {', '.join(setting.choices)}{_was(value, secret=setting.secret)}."
         elif not value.isprintable() or not value.isascii():
-            yield f"{name}: must be printable ASCII text; it holds a line break or another character that no header takes."
+            yield f"{name}: must be printable ASCII text; it holds a line break or another sign that no header takes."
+        elif value != value.strip():
+            yield f"{name}: must not begin or end with a space."
     if "base_url" in config:
-        yield from _url_findings(config["base_url"])
-    if not isinstance(config.get("account", "default"), str):
-        yield "account: must be text."
+        yield from (f"base_url: {finding}" for finding in url_findings(config["base_url"]))
+    account = config.get("account", "default")
+    if not isinstance(account, str) or not account.strip() or not account.isprintable():
+        yield "account: must be a name, as text that is not blank."
     concurrency = config.get("concurrency", 1)
     if not isinstance(concurrency, int) or isinstance(concurrency, bool) or not 1 <= concurrency <= _MOST_AT_ONCE:
         yield f"concurrency: must be a whole number from 1 to {_MOST_AT_ONCE}{_was(concurrency)}."
@@ -92,29 +94,3 @@ def _findings(definition: Definition, config: Mapping[str, Any]) -> Iterator[str
 
 def _was(value: object, *, secret: bool = False) -> str:
     return "" if secret else f", but was {value!r}"
-
-
-def _url_findings(url: object) -> Iterator[str]:
-    """What is wrong with a base URL. The URL itself is not shown: a password may stand in it."""
-    if not isinstance(url, str):
-        yield "base_url: must be a URL such as https://api.example.com/v1."
-        return
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        yield "base_url: is no URL. Give one such as https://api.example.com/v1."
-        return
-    if parts.scheme not in {"https", "http"} or not parts.hostname:
-        yield "base_url: must begin with https:// and a host, such as https://api.example.com/v1."
-    elif parts.scheme == "http" and not _is_loopback(parts.hostname):
-        yield f"base_url: must be https, because credentials travel to it. Plain http is for loopback only, not for {parts.hostname}."
-    if parts.query or parts.fragment or parts.username or parts.password:
-        yield "base_url: must hold no user, password, query or fragment."
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

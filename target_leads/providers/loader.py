@@ -8,8 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator, SchemaError
-
 from target_leads.exceptions import DefinitionError
 from target_leads.models import VerdictKind
 from target_leads.providers.definition import (
@@ -23,13 +21,19 @@ from target_leads.providers.definition import (
     ResponseRules,
     SettingDefinition,
     UpdateCall,
-    placeholders,
 )
-from target_leads.providers.formats import FORMATS, compiled
+from target_leads.providers.rules import (
+    definition_findings,
+    example_findings,
+    field_findings,
+    lead_schema_findings,
+    occasion_findings,
+    response_findings,
+)
 from target_leads.providers.validation import LeadSchema, Matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
 _PACKAGE = resources.files("target_leads.providers")
@@ -75,12 +79,9 @@ def load(folders: Iterable[Traversable]) -> dict[str, Definition]:
     for folder in sorted(folders, key=str):
         definition = load_folder(folder)
         if definition.name in definitions:
-            raise DefinitionError(
-                [
-                    f"{folder}/provider.json: $.name: the provider {definition.name} is described by "
-                    f"{definitions[definition.name].folder} already. Give it another name."
-                ]
-            )
+            other = definitions[definition.name].folder
+            finding = f"$.name: the provider {definition.name} is described by {other} already. Give it another name."
+            raise DefinitionError([f"{folder}/provider.json: {finding}"])
         definitions[definition.name] = definition
     return definitions
 
@@ -91,19 +92,19 @@ def load_folder(folder: Traversable) -> Definition:
     Raises:
         DefinitionError: a file is missing, is no JSON, or breaks a rule. It names file and JSON path.
     """
-    file = folder / "provider.json"
-    data = _read_json(file)
-    findings = list(_findings(_meta_schema("provider.schema.json"), data))
-    if not findings:
-        findings = list(_inconsistencies(data))
-    if findings:
-        raise DefinitionError([f"{file}: {finding}" for finding in findings])
-    return _definition(data, LeadSchema(_lead_schema(folder)), folder)
+    data = _read_checked(folder / "provider.json", definition_findings)
+    lead_schema = LeadSchema(_read_checked(folder / "lead.schema.json", lead_schema_findings))
+    _refuse(folder / "provider.json", field_findings(data, lead_schema))
+    return _definition(data, lead_schema, folder)
 
 
 def load_example(definition: Definition) -> dict[str, Any]:
-    """The folder's ``example.json``: a record that works."""
-    example: dict[str, Any] = _read_json(definition.folder / "example.json")
+    """The folder's ``example.json``: a record that works.
+
+    Raises:
+        DefinitionError: the file is missing, is no JSON, or no object.
+    """
+    example: dict[str, Any] = _read_checked(definition.folder / "example.json", example_findings)
     return example
 
 
@@ -111,11 +112,27 @@ def load_responses(definition: Definition) -> tuple[RecordedResponse, ...]:
     """The folder's ``responses/*.json``, by file name.
 
     Raises:
-        DefinitionError: a file is no JSON or breaks a rule. It names file and JSON path.
+        DefinitionError: the folder or a file is missing, is no JSON or breaks a rule. It names file and JSON path.
     """
     folder = definition.folder / "responses"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
-    return tuple(_recorded_response(file) for file in files)
+    try:
+        files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
+    except OSError as error:
+        raise DefinitionError([f"{folder}: cannot be read: {error.strerror}. A provider folder needs it."]) from error
+    responses = tuple(_recorded_response(file) for file in files)
+    _refuse(folder, occasion_findings(responses))
+    return responses
+
+
+def _read_checked(file: Traversable, findings: Callable[[Any], Iterable[str]]) -> Any:  # noqa: ANN401 -- any JSON
+    data = _read_json(file)
+    _refuse(file, findings(data))
+    return data
+
+
+def _refuse(file: Traversable, findings: Iterable[str]) -> None:
+    if named := [f"{file}: {finding}" for finding in findings]:
+        raise DefinitionError(named)
 
 
 def _read_json(file: Traversable) -> Any:  # noqa: ANN401 -- a file holds any JSON until it was checked
@@ -127,98 +144,6 @@ def _read_json(file: Traversable) -> Any:  # noqa: ANN401 -- a file holds any JS
         ) from error
     except ValueError as error:
         raise DefinitionError([f"{file}: is no JSON: {error}"]) from error
-
-
-@functools.cache
-def _meta_schema(name: str) -> Draft202012Validator:
-    return compiled(json.loads(_PACKAGE.joinpath(name).read_text(encoding="utf-8")))
-
-
-def _findings(validator: Draft202012Validator, data: object) -> Iterator[str]:
-    """What breaks the meta-schema, each with its JSON path. A folder holds no secrets: values may be shown."""
-    for error in sorted(validator.iter_errors(data), key=lambda error: error.json_path):
-        yield f"{error.json_path}: {error.message}"
-
-
-def _inconsistencies(data: Mapping[str, Any]) -> Iterator[str]:
-    """What a JSON Schema cannot say: names that one part uses and another must define."""
-    settings = data.get("settings", {})
-    base_url = data["base_url"]
-    if isinstance(base_url, dict):
-        choices = settings.get(base_url["setting"], {}).get("enum")
-        if choices is None:
-            yield f"$.base_url.setting: {base_url['setting']} is no setting with an enum"
-        elif set(choices) != set(base_url["urls"]):
-            yield f"$.base_url.urls: its keys must be the values of the setting {base_url['setting']}: {', '.join(choices)}"
-    for name, setting in settings.items():
-        if "default" in setting and "enum" in setting and setting["default"] not in setting["enum"]:
-            yield f"$.settings.{name}.default: must be one of {', '.join(setting['enum'])}"
-    in_path = "lead_id" in placeholders(data["update"]["path"])
-    if in_path == ("body_field" in data["lead_id"]):
-        yield "$.lead_id: an update carries the id either as {lead_id} in $.update.path or in a body_field, so one of them"
-    for path, template, known in _templates(data):
-        for name in placeholders(template):
-            if name not in {*settings, *known}:
-                yield f"{path}: {{{name}}} is neither a setting nor one of {', '.join(known) or 'none'}"
-    for path, schema in _schemas(data):
-        yield from _schema_findings(path, schema)
-
-
-def _templates(data: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Every text with placeholders, its JSON path, and the names it may use beside settings."""
-    for name, value in data["authentication"]["headers"].items():
-        yield f"$.authentication.headers.{name}", value, ()
-    yield "$.update.path", data["update"]["path"], ("lead_id",)
-    if read := data.get("read"):
-        yield "$.read.path", read["path"], ("lead_id",)
-        for name, value in read.get("query", {}).items():
-            yield f"$.read.query.{name}", value, ("lead_id",)
-    if job := data.get("job"):
-        yield "$.job.path", job["path"], ("job_id",)
-
-
-def _schemas(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for call in ("update", "job"):
-        responses = data.get(call, {}).get("responses", {})
-        if "success_body" in responses:
-            yield f"$.{call}.responses.success_body", responses["success_body"]
-        for index, rule in enumerate(responses.get("rules", [])):
-            if "when" in rule:
-                yield f"$.{call}.responses.rules[{index}].when", rule["when"]
-
-
-def _schema_findings(path: str, schema: Any) -> Iterator[str]:
-    """What is wrong with a JSON Schema that stands at a path."""
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        yield f"{path}{error.json_path[1:]}: {error.message}"
-    else:
-        for name in sorted(_formats(schema)):
-            if name not in FORMATS.checkers:
-                yield f"{path}: the format {name} is not checked; use one of {', '.join(sorted(FORMATS.checkers))}"
-
-
-def _formats(schema: object) -> set[str]:
-    """Names of all formats in a schema, however deep."""
-    if isinstance(schema, dict):
-        inner = set().union(*(_formats(value) for value in schema.values()))
-        return inner | ({schema["format"]} if isinstance(schema.get("format"), str) else set())
-    if isinstance(schema, list):
-        return set().union(*(_formats(value) for value in schema))
-    return set()
-
-
-def _lead_schema(folder: Traversable) -> dict[str, Any]:
-    file = folder / "lead.schema.json"
-    schema = _read_json(file)
-    findings = list(_schema_findings("$", schema))
-    if not findings and not (isinstance(schema, dict) and isinstance(schema.get("properties"), dict)):
-        findings = ["$: must be the schema of an object with properties"]
-    if findings:
-        raise DefinitionError([f"{file}: {finding}" for finding in findings])
-    lead_schema: dict[str, Any] = schema
-    return lead_schema
 
 
 def _definition(data: Mapping[str, Any], lead_schema: LeadSchema, folder: Traversable) -> Definition:
@@ -288,9 +213,7 @@ def _response_rules(data: Mapping[str, Any]) -> ResponseRules:
 
 
 def _recorded_response(file: Traversable) -> RecordedResponse:
-    data = _read_json(file)
-    if findings := list(_findings(_meta_schema("response.schema.json"), data)):
-        raise DefinitionError([f"{file}: {finding}" for finding in findings])
+    data = _read_checked(file, response_findings)
     text = json.dumps(data["body"]) if "body" in data else data.get("text", "")
     headers = {"content-type": "application/json"} if "body" in data else {}
     sandbox = data.get("sandbox", {})

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_leads.providers.formats import compiled
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from target_leads.models import Violation
+from target_leads.providers.dialect import compiled
 from target_leads.redaction import broken_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from target_leads.models import Violation
+    from collections.abc import Iterator, Mapping, Sequence
 
 _SEPARATOR = re.compile(r"__|\.")
 
@@ -23,6 +26,7 @@ class LeadSchema:
         """Compile a schema that was checked to be one."""
         self.schema = schema
         self._validator = compiled(schema)
+        self._resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -32,14 +36,41 @@ class LeadSchema:
 
     def violations(self, fields: Mapping[str, Any]) -> tuple[Violation, ...]:
         """Every way in which an update breaks the schema: where, and which rule. Never the value."""
-        return tuple(violation for error in self._validator.iter_errors(fields) for violation in broken_rules(error))
+        broken = tuple(violation for error in self._validator.iter_errors(fields) for violation in broken_rules(error))
+        return broken or tuple(_unsayable(fields))
 
     def path_of(self, column: str) -> tuple[str, ...] | None:
         """Where a flat column belongs: ``("phone", "extension")`` for ``phone__extension`` or ``phone.extension``.
 
         None if the schema has no such place. In an object of free keys the rest of the name is one key.
         """
-        return _path_of(column, self.schema)
+        return self._path_of(column, self.schema)
+
+    def _path_of(self, column: str, schema: object) -> tuple[str, ...] | None:
+        shapes = self._shapes(schema)
+        properties = {name: inner for shape in shapes for name, inner in shape.get("properties", {}).items()}
+        if column in properties:
+            return (column,)
+        for separator in _SEPARATOR.finditer(column):
+            parent, rest = column[: separator.start()], column[separator.end() :]
+            if rest and parent in properties:
+                below = self._path_of(rest, properties[parent])
+                if below is not None:
+                    return (parent, *below)
+        return (column,) if _takes_free_keys(shapes) else None
+
+    def _shapes(self, schema: object) -> list[Mapping[str, Any]]:
+        """A schema and all those that it is made of, by reference or as alternatives."""
+        shapes: list[Mapping[str, Any]] = []
+        pending = [schema]
+        while pending:
+            shape = pending.pop()
+            if isinstance(shape, dict) and not any(shape is known for known in shapes):
+                shapes.append(shape)
+                pending += [part for rule in ("allOf", "anyOf", "oneOf") for part in shape.get(rule, ())]
+                if "$ref" in shape:
+                    pending.append(self._resolver.lookup(shape["$ref"]).contents)
+        return shapes
 
 
 class Matcher:
@@ -54,22 +85,25 @@ class Matcher:
         return self._validator.is_valid(body)
 
 
-def _path_of(column: str, schema: Mapping[str, Any]) -> tuple[str, ...] | None:
-    properties = schema.get("properties", {})
-    if column in properties:
-        return (column,)
-    for separator in _SEPARATOR.finditer(column):
-        parent, rest = column[: separator.start()], column[separator.end() :]
-        if rest and isinstance(properties.get(parent), dict):
-            below = _path_of(rest, properties[parent])
-            if below is not None:
-                return (parent, *below)
-    return (column,) if _takes_free_keys(schema) else None
-
-
-def _takes_free_keys(schema: Mapping[str, Any]) -> bool:
-    """Whether the sender may choose keys: an object whose schema does not close it."""
-    types = schema.get("type", ())
-    return (
-        "object" in ([types] if isinstance(types, str) else types) and schema.get("additionalProperties") is not False
+def _takes_free_keys(shapes: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the sender may choose keys: an object that nothing in its schema closes."""
+    return any("object" in _types(shape) for shape in shapes) and not any(
+        shape.get(rule) is False for shape in shapes for rule in ("additionalProperties", "unevaluatedProperties")
     )
+
+
+def _types(schema: Mapping[str, Any]) -> Sequence[str]:
+    types: str | list[str] = schema.get("type", [])
+    return [types] if isinstance(types, str) else types
+
+
+def _unsayable(value: object, path: str = "$") -> Iterator[Violation]:
+    """Numbers that JSON cannot say, where no rule of the schema asked for a number."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _unsayable(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _unsayable(inner, f"{path}[{index}]")
+    elif isinstance(value, (float, Decimal)) and not Decimal(value).is_finite():
+        yield Violation(path=path, rule="must be a number that JSON can say: neither NaN nor infinite")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, insert, make_url, select
+from sqlalchemy import create_engine, event, func, insert, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from target_leads.exceptions import SettingsError, StoreError
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
 _BUSY_TIMEOUT_SECONDS = 30
+_EXAMPLES = "sqlite:///target-leads.db or postgresql://user@host/database"
+_POSTGRES_HINT = "For PostgreSQL: pip install 'target-leads[postgres]'."
+_LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7232402)"}
+"""What keeps two runs from making tables at once, until the transaction ends. The number is any, but always this."""
 
 
 def open_engine(store_url: str) -> Engine:
@@ -29,27 +33,52 @@ def open_engine(store_url: str) -> Engine:
         SettingsError: the URL is wrong, or its driver is not installed.
         StoreError: the database cannot be opened, is damaged, or belongs to a newer release.
     """
+    url = _url(store_url)
+    try:
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    except (NoSuchModuleError, ModuleNotFoundError):
+        message = f"store_url: the driver of {url.drivername} is not installed. {_POSTGRES_HINT}"
+        raise SettingsError([message]) from None
+    if url.get_backend_name() == "sqlite":
+        _prepare_files(url)
+        event.listen(engine, "connect", _configure_sqlite)
+    try:
+        _make_tables(engine, store_url)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _url(store_url: str) -> URL:
+    """The URL with the one driver for PostgreSQL that is tested, where it names none."""
     try:
         url = make_url(store_url)
-        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-    except ArgumentError:
-        example = "sqlite:///target-leads.db or postgresql+psycopg://user@host/database"
-        raise SettingsError([f"store_url: is no SQLAlchemy URL. Give one such as {example}."]) from None
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise SettingsError([f"store_url: its driver is not installed: {error}."]) from None
-    if engine.dialect.name == "sqlite":
-        _prepare_file(url)
-        event.listen(engine, "connect", _configure_sqlite)
-    with store_errors(store_url):
-        metadata.create_all(engine)
-        with engine.begin() as connection:
-            version = connection.scalar(select(versions.c.version))
-            if version is None:
-                connection.execute(insert(versions).values(version=VERSION))
-    if version is not None and version > VERSION:
-        message = f"The store {without_secrets(store_url)} was written by a newer release of target-leads. Upgrade, or set store_url to another store."
-        raise StoreError(message)
-    return engine
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
+        message = f"store_url: is no SQLAlchemy URL. Give one such as {_EXAMPLES}."
+        raise SettingsError([message]) from None
+    backend = url.get_backend_name()
+    if backend not in _LOCKS:
+        message = f"store_url: must be SQLite or PostgreSQL, but was {backend}. Give one such as {_EXAMPLES}."
+        raise SettingsError([message])
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def _make_tables(engine: Engine, store_url: str) -> None:
+    """Make what is missing. One run at a time: two may open a new store at once."""
+    with store_errors(store_url), engine.begin() as connection:
+        connection.exec_driver_sql(_LOCKS[engine.dialect.name])
+        versions.create(connection, checkfirst=True)
+        version = connection.scalar(select(func.max(versions.c.version)))
+        if version is None:
+            connection.execute(insert(versions).values(version=VERSION))
+        elif version > VERSION:
+            message = (
+                f"The store {without_secrets(store_url)} was written by a newer release of target-leads. "
+                "Upgrade, or set store_url to another store."
+            )
+            raise StoreError(message)
+        metadata.create_all(connection)
 
 
 @contextlib.contextmanager
@@ -58,24 +87,33 @@ def store_errors(store_url: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        # SQLite's messages hold no values; those of servers may quote a row.
-        words = str(cause) if type(cause).__module__.startswith("sqlite3") else type(cause).__name__
         message = (
-            f"The store {without_secrets(store_url)} cannot be used: {words}. No STATE was printed for what it does not "
-            "hold. See that it exists, is not full, damaged or locked by another program, then run again."
+            f"The store {without_secrets(store_url)} cannot be used: {_words(error)}. No STATE was printed for what it "
+            "does not hold. See that it exists, is not full, damaged or locked by another program, then run again."
         )
         raise StoreError(message) from None
 
 
-def _prepare_file(url: URL) -> None:
-    """Create the file before SQLite does: it holds records, so only its owner may read it."""
+def _words(error: SQLAlchemyError) -> str:
+    """What the database says, where it can hold no value; else only the name of the error."""
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return type(error).__name__
+    # SQLite's messages hold no values. A server's may quote a row, but not before the first statement.
+    if type(error.orig).__module__.startswith("sqlite3") or error.statement is None:
+        return " ".join(str(error.orig).split()).rstrip(".")
+    return type(error.orig).__name__
+
+
+def _prepare_files(url: URL) -> None:
+    """Create the file before SQLite does: it holds records, so only its owner may read it, and what lies beside it."""
     if not url.database or url.database == ":memory:":
         return
     path = Path(url.database)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        path.chmod(0o600)
+        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            if file.exists():
+                file.chmod(0o600)
     except OSError as error:
         raise SettingsError([f"store_url: {path} cannot be written: {error.strerror}."]) from None
 
@@ -83,6 +121,6 @@ def _prepare_file(url: URL) -> None:
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -- SQLAlchemy does not type it
     """Readers never block the writer, writers wait for each other, and a commit survives a power cut."""
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_TIMEOUT_SECONDS * 1000}"):
+    for pragma in (f"busy_timeout={_BUSY_TIMEOUT_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -96,7 +96,7 @@ class Store:
                     dead_letter_id=row["id"],
                     outcome=Outcome(row["outcome"]),
                     violations=tuple(Violation(**violation) for violation in json.loads(row["violations"])),
-                    record=simplejson.loads(row["record"], use_decimal=True),
+                    record=simplejson.loads(row["record"], use_decimal=True, allow_nan=True),
                     **{name: row[name] for name in _COPIED},
                 )
 
@@ -137,23 +137,28 @@ _COPIED = (
 def _common(settlement: Settlement) -> dict[str, Any]:
     """Columns that ``outcomes`` and ``dead_letters`` share."""
     return {
-        "stream": settlement.record.stream,
+        "stream": _storable(settlement.record.stream),
         "provider": settlement.provider,
         "account": settlement.account,
-        "lead_id": settlement.lead_id,
+        "lead_id": _storable(settlement.lead_id),
         "outcome": settlement.outcome.value,
-        "reason": settlement.reason,
+        "reason": _storable(settlement.reason),
         "status": settlement.status,
         "attempts": settlement.attempts,
-        "job_id": settlement.job_id,
+        "job_id": _storable(settlement.job_id),
     }
 
 
+def _storable(text: str) -> str:
+    """Text that every database can hold: field names and the provider's job ids may be anything that JSON can say."""
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def _letter(settlement: Settlement) -> dict[str, Any]:
-    """Columns that only ``dead_letters`` has."""
+    """Columns that only ``dead_letters`` has. A record is kept whatever stands in it, NaN too."""
     return {
         "violations": json.dumps([asdict(violation) for violation in settlement.violations]),
-        "record": simplejson.dumps(settlement.record.original, use_decimal=True, default=str),
+        "record": simplejson.dumps(settlement.record.original, use_decimal=True, allow_nan=True, default=str),
     }
 
 

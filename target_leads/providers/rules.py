@@ -1,0 +1,182 @@
+"""What the files of a provider folder must keep to. A finding says where, as a JSON path, and what is wrong."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import Counter
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator, SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from target_leads.providers.base_url import url_findings
+from target_leads.providers.definition import placeholders
+from target_leads.providers.dialect import compiled
+from target_leads.providers.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from target_leads.providers.definition import RecordedResponse
+    from target_leads.providers.validation import LeadSchema
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_DATA = frozenset({"const", "default", "enum", "examples"})
+"""Rules of a schema that hold data and no schema."""
+
+
+def definition_findings(data: Any) -> list[str]:  # noqa: ANN401 -- a file holds any JSON
+    """What is wrong with a ``provider.json`` by itself."""
+    return list(_broken("provider.schema.json", data)) or list(_inconsistencies(data))
+
+
+def lead_schema_findings(schema: Any) -> list[str]:  # noqa: ANN401 -- a file holds any JSON
+    """What is wrong with a ``lead.schema.json``."""
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
+        return ["$: must be the schema of an object with properties"]
+    if schema.get("$schema", _DRAFT) != _DRAFT:
+        return [f"$['$schema']: must be {_DRAFT}"]
+    return list(_schema_findings("$", schema))
+
+
+def field_findings(data: Mapping[str, Any], lead_schema: LeadSchema) -> Iterator[str]:
+    """Fields that a definition names and its lead schema does not have."""
+    named = {
+        "$.lead_id.body_field": data["lead_id"].get("body_field"),
+        **{f"$.update.merged_objects[{n}]": name for n, name in enumerate(data["update"].get("merged_objects", []))},
+        **{f"$.read.fields[{n}]": name for n, name in enumerate(data.get("read", {}).get("fields", []))},
+    }
+    for path, name in named.items():
+        if name is not None and lead_schema.path_of(name) is None:
+            yield f"{path}: {name} is no property in lead.schema.json"
+
+
+def example_findings(example: Any) -> Iterator[str]:  # noqa: ANN401 -- a file holds any JSON
+    """What is wrong with an ``example.json`` by itself."""
+    if not isinstance(example, dict):
+        yield "$: must be an object, as a record is"
+
+
+def response_findings(data: Any) -> Iterator[str]:  # noqa: ANN401 -- a file holds any JSON
+    """What is wrong with a file in ``responses/``."""
+    return _broken("response.schema.json", data)
+
+
+def occasion_findings(responses: Iterable[RecordedResponse]) -> Iterator[str]:
+    """Occasions on which the sandbox would not know which answer to give."""
+    occasions = Counter((response.call, response.occasion) for response in responses if response.occasion)
+    for (call, occasion), count in occasions.items():
+        if count > 1:
+            yield f"{count} files are the answer to the call {call} on the occasion {occasion}; only one can be"
+
+
+@functools.cache
+def _meta_schema(name: str) -> Draft202012Validator:
+    file = resources.files("target_leads.providers") / name
+    return compiled(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _broken(meta_schema: str, data: object) -> Iterator[str]:
+    """What breaks a meta-schema. A folder holds no secrets: values may be shown."""
+    for error in sorted(_meta_schema(meta_schema).iter_errors(data), key=lambda error: error.json_path):
+        yield f"{error.json_path}: {error.message}"
+
+
+def _inconsistencies(data: Mapping[str, Any]) -> Iterator[str]:
+    """What a JSON Schema cannot say: names that one part uses and another must define."""
+    settings = data.get("settings", {})
+    yield from _base_url_findings(data["base_url"], settings)
+    for name, setting in settings.items():
+        if "default" in setting and "enum" in setting and setting["default"] not in setting["enum"]:
+            yield f"$.settings.{name}.default: must be one of {', '.join(setting['enum'])}"
+    used: dict[str, set[str]] = {}
+    for path, template, known in _templates(data):
+        try:
+            used[path] = set(placeholders(template))
+        except ValueError as error:
+            yield f"{path}: {error}"
+            continue
+        for name in sorted(used[path] - {*settings, *known}):
+            yield f"{path}: {{{name}}} is neither a setting nor one of {', '.join(known) or 'none'}"
+    if ("lead_id" in used.get("$.update.path", ())) == ("body_field" in data["lead_id"]):
+        yield "$.lead_id: an update carries the id either as {lead_id} in $.update.path or in a body_field: one of them"
+    for call, name in (("read", "lead_id"), ("job", "job_id")):
+        if call in data and not any(name in names for path, names in used.items() if path.startswith(f"$.{call}.")):
+            yield f"$.{call}.path: must hold {{{name}}}"
+    for path, schema in _schemas(data):
+        yield from _schema_findings(path, schema)
+
+
+def _base_url_findings(base_url: str | Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(base_url, str):
+        yield from (f"$.base_url: {finding}" for finding in url_findings(base_url))
+        return
+    choices = settings.get(base_url["setting"], {}).get("enum")
+    if choices is None:
+        yield f"$.base_url.setting: {base_url['setting']} is no setting with an enum"
+    elif set(choices) != set(base_url["urls"]):
+        yield f"$.base_url.urls: its keys must be the values of the setting {base_url['setting']}: {', '.join(choices)}"
+    for choice, url in base_url["urls"].items():
+        yield from (f"$.base_url.urls.{choice}: {finding}" for finding in url_findings(url))
+
+
+def _templates(data: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Every text with placeholders, its JSON path, and the names it may use beside settings."""
+    for name, value in data["authentication"]["headers"].items():
+        yield f"$.authentication.headers.{name}", value, ()
+    yield "$.update.path", data["update"]["path"], ("lead_id",)
+    if read := data.get("read"):
+        yield "$.read.path", read["path"], ("lead_id",)
+        for name, value in read.get("query", {}).items():
+            yield f"$.read.query.{name}", value, ("lead_id",)
+    if job := data.get("job"):
+        yield "$.job.path", job["path"], ("job_id",)
+
+
+def _schemas(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for call in ("update", "job"):
+        responses = data.get(call, {}).get("responses", {})
+        if "success_body" in responses:
+            yield f"$.{call}.responses.success_body", responses["success_body"]
+        for index, rule in enumerate(responses.get("rules", [])):
+            if "when" in rule:
+                yield f"$.{call}.responses.rules[{index}].when", rule["when"]
+
+
+def _schema_findings(path: str, schema: Any) -> Iterator[str]:  # noqa: ANN401 -- a JSON Schema is any JSON
+    """What is wrong with a JSON Schema that stands at a path."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        yield f"{path}{error.json_path[1:]}: {error.message}"
+        return
+    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
+    for place, part in _parts(path, schema):
+        if part.get("format", "email") not in FORMATS.checkers:
+            known = ", ".join(sorted(FORMATS.checkers))
+            yield f"{place}.format: the format {part['format']} is not checked; use one of {known}"
+        if "$ref" in part:
+            try:
+                resolver.lookup(part["$ref"])
+            except Unresolvable:
+                yield f"{place}['$ref']: {part['$ref']} is nowhere in this schema"
+
+
+def _parts(path: str, schema: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every schema within a schema, with its JSON path."""
+    if isinstance(schema, list):
+        for index, part in enumerate(schema):
+            yield from _parts(f"{path}[{index}]", part)
+    elif isinstance(schema, dict):
+        yield path, schema
+        for name, inner in schema.items():
+            below = f"{path}.{name}" if name.isidentifier() else f"{path}[{name!r}]"
+            if name in {"properties", "$defs", "patternProperties", "dependentSchemas"}:
+                for key, part in inner.items():
+                    yield from _parts(f"{below}.{key}" if key.isidentifier() else f"{below}[{key!r}]", part)
+            elif name not in _DATA:
+                yield from _parts(below, inner)

@@ -1,0 +1,217 @@
+"""What may be sent, and what has its outcome already."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from target_leads.admission import Admission
+from target_leads.exceptions import SettingsError
+from target_leads.models import LeadUpdate, Outcome, Record, Settlement
+from target_leads.providers import Definition, load_all
+from target_leads.providers.account import Account
+from target_leads.settings import Settings
+
+FOLDERS = Path(__file__).parent / "providers"
+SECRET = "s3cret-value"  # noqa: S105 -- planted, to see that it is never shown
+
+
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Definition]:
+    """Two providers: `generic` takes any field, `narrow` an e-mail and an amount."""
+    folder = tmp_path_factory.mktemp("narrow")
+    provider = json.loads((FOLDERS / "generic" / "provider.json").read_text()) | {"name": "narrow"}
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["email"],
+        "properties": {"email": {"type": "string", "format": "email"}, "amount": {"type": "number"}},
+    }
+    (folder / "provider.json").write_text(json.dumps(provider))
+    (folder / "lead.schema.json").write_text(json.dumps(schema))
+    known = load_all([str(FOLDERS), str(folder)])
+    return {name: known[name] for name in ("generic", "narrow")}
+
+
+def admission_of(definitions: dict[str, Definition], **config: Any) -> Admission:
+    """Admission for settings in which the account of `narrow` is named north."""
+    config = {"providers": {"generic": {"token": "t"}, "narrow": {"token": "t", "account": "north"}}, **config}
+    settings = Settings.from_config(config)
+
+    def account_of(provider: str) -> Account:
+        return Account.open(definitions[provider], settings.providers.get(provider, {}), concurrency=1)
+
+    return Admission(settings, definitions, account_of)
+
+
+def admit(admission: Admission, stream: str = "leads", /, **fields: Any) -> LeadUpdate | Settlement:
+    """What becomes of a record of a stream that was just opened."""
+    admission.open_stream(stream, columns=list(fields), key_properties=["id"])
+    return admission.admit(Record(stream=stream, fields=fields, original=fields))
+
+
+def test_a_good_record_becomes_a_lead_update(definitions: dict[str, Definition]) -> None:
+    """The update says for which provider, account and lead it is, and holds the fields and the record they are from."""
+    update = admit(admission_of(definitions, provider="narrow"), id=7, email="ada@example.com", _sdc_x=1)
+    fields = {"id": 7, "email": "ada@example.com", "_sdc_x": 1}
+    assert update == LeadUpdate(
+        record=Record(stream="leads", fields=fields, original=fields),
+        provider="narrow",
+        account="north",
+        lead_id="7",
+        fields={"email": "ada@example.com"},
+    )
+
+
+def test_a_record_that_breaks_the_schema_is_invalid(definitions: dict[str, Definition]) -> None:
+    """It keeps its lead id, every violation as path and rule, and a reason made of them, without any value."""
+    settlement = admit(admission_of(definitions, provider="narrow"), id="L-1", amount=SECRET)
+    assert isinstance(settlement, Settlement)
+    assert (settlement.outcome, settlement.provider, settlement.account) == (Outcome.INVALID, "narrow", "north")
+    assert settlement.lead_id == "L-1"
+    assert sorted(map(str, settlement.violations)) == ["$.amount must be of type number", "$.email is required"]
+    assert sorted(settlement.reason.split("; ")) == ["$.amount must be of type number", "$.email is required"]
+    assert SECRET not in settlement.reason
+
+
+def test_a_record_without_a_lead_id_is_invalid_before_its_fields_matter(definitions: dict[str, Definition]) -> None:
+    """The one reason is the id, so that such records count as one cause, also where nothing is to be sent."""
+    for fields in ({"email": SECRET}, {"email": None}):
+        settlement = admit(admission_of(definitions, provider="narrow"), id="", **fields)
+        assert isinstance(settlement, Settlement)
+        assert (settlement.outcome, settlement.lead_id) == (Outcome.INVALID, "")
+        assert settlement.reason == (
+            "$.id holds no usable lead id: it must be text or a whole number, and neither blank nor . nor .."
+        )
+
+
+@pytest.mark.parametrize(
+    ("fields", "lead_id", "reason"),
+    [
+        ({"email": "no mail", "_sdc_deleted_at": "2024-01-01"}, "", "a deleted row: a lead update never deletes"),
+        ({"id": None, "_sdc_deleted_at": "2024-01-01"}, "", "a deleted row: a lead update never deletes"),
+        ({"email": None, "x": 1}, "L-1", "nothing to send"),
+        ({}, "L-1", "nothing to send"),
+    ],
+)
+def test_what_leaves_nothing_to_send_is_ignored(
+    definitions: dict[str, Definition], fields: dict[str, Any], lead_id: str, reason: str
+) -> None:
+    """A deleted row and a record with nothing but nulls are ignored, and are no dead letters."""
+    settlement = admit(admission_of(definitions, provider="narrow"), **{"id": "L-1", **fields})
+    assert isinstance(settlement, Settlement)
+    assert (settlement.outcome, settlement.lead_id, settlement.reason) == (Outcome.IGNORED, lead_id, reason)
+    assert (settlement.provider, settlement.account) == ("narrow", "north")
+
+
+def test_each_record_may_name_its_provider(definitions: dict[str, Definition]) -> None:
+    """A record's own word comes before its stream's, and the field that holds it is not sent."""
+    admission = admission_of(definitions, provider="narrow", provider_field="api")
+    own = admit(admission, id="L-1", email="ada@example.com", api="generic", x=1)
+    default = admit(admission, id="L-1", email="ada@example.com", api=None)
+    assert isinstance(own, LeadUpdate)
+    assert isinstance(default, LeadUpdate)
+    assert (own.provider, own.fields) == ("generic", {"email": "ada@example.com", "x": 1})
+    assert (default.provider, default.fields) == ("narrow", {"email": "ada@example.com"})
+
+
+@pytest.mark.parametrize("name", [SECRET, None, "", 5, ["narrow"], {"a": SECRET}])
+def test_a_record_that_names_no_provider_is_invalid(definitions: dict[str, Definition], name: object) -> None:
+    """It costs only itself: the violation says which field, and which names there are, but not what it held."""
+    admission = admission_of(definitions, provider_field="api")
+    settlement = admit(admission, id="L-1", email="ada@example.com", api=name)
+    assert isinstance(settlement, Settlement)
+    assert (settlement.outcome, settlement.provider) == (Outcome.INVALID, "unknown")
+    assert settlement.reason == "$.api names no provider: it must be one of generic, narrow"
+    deleted = admit(admission, id="L-1", api=name, _sdc_deleted_at="2024-01-01")
+    assert isinstance(deleted, Settlement)
+    assert (deleted.outcome, deleted.provider) == (Outcome.IGNORED, "unknown")
+
+
+def test_a_record_that_is_nested_too_deeply_costs_only_itself(definitions: dict[str, Definition]) -> None:
+    """JSON can be read deeper than Python can walk it; such a record is invalid and the run goes on."""
+    deep: Any = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    settlement = admit(admission_of(definitions, provider="generic"), id="L-1", email=deep)
+    assert isinstance(settlement, Settlement)
+    assert (settlement.outcome, settlement.reason) == (Outcome.INVALID, "$ is nested too deeply")
+    while deep:  # else Python takes it apart in one go, and may run out of stack itself
+        deep = deep["a"]
+
+
+def test_mistakes_in_the_settings_are_found_when_the_stream_is_opened(definitions: dict[str, Definition]) -> None:
+    """No provider, missing credentials, and fields that do not exist end the run at the SCHEMA message."""
+    for config, text in (
+        ({}, "streams.leads.provider: no setting says which provider"),
+        ({"provider": "narrow", "providers": {}}, "providers.narrow.token: is required."),
+        ({"provider": "narrow", "streams": {"leads": {"fields": {"a": "b"}}}}, "streams.leads.fields: b is no field"),
+    ):
+        with pytest.raises(SettingsError, match=text):
+            admission_of(definitions, **config).open_stream("leads", columns=["a"], key_properties=[])
+
+
+def test_missing_credentials_of_a_provider_that_a_record_names(definitions: dict[str, Definition]) -> None:
+    """They are the configuration's fault and not the record's, so they end the run."""
+    admission = admission_of(definitions, provider_field="api", providers={"generic": {"token": "t"}})
+    with pytest.raises(SettingsError, match=r"providers\.narrow\.token: is required"):
+        admit(admission, id="L-1", email="ada@example.com", api="narrow")
+
+
+@pytest.mark.parametrize(
+    ("config", "dropped"),
+    [
+        ({"provider": "narrow"}, ["x", "api"]),
+        ({"provider": "narrow", "provider_field": "api"}, ["x"]),
+        ({"provider": "generic"}, []),
+        ({"provider": "narrow", "streams": {"leads": {"fields": {"x": "email"}}}}, []),
+        # Each record says where it goes: only what no configured provider has is sure to be dropped.
+        ({"provider_field": "api"}, []),
+        ({"provider_field": "api", "providers": {"narrow": {"token": "t"}}}, ["x"]),
+        ({"provider_field": "api", "providers": {"narrow": {"token": "t"}, "none": {}}}, ["x"]),
+        ({"provider_field": "api", "providers": {}}, []),
+        (
+            {
+                "provider_field": "api",
+                "providers": {"narrow": {"token": "t"}},
+                "streams": {"leads": {"fields": {"x": "y"}, "constants": {"z": 1}}},
+            },
+            [],
+        ),
+        (
+            {
+                "provider_field": "api",
+                "providers": {"narrow": {"token": "t"}},
+                "streams": {"leads": {"constants": {"z": 1}}},
+            },
+            ["x"],
+        ),
+    ],
+)
+def test_columns_that_will_not_be_sent_are_told(
+    definitions: dict[str, Definition], config: dict[str, Any], dropped: list[str]
+) -> None:
+    """Opening a stream says which of its columns no provider has, so that the user can be warned once."""
+    columns = ["id", "email", "x", "_sdc_x", "api"]
+    assert admission_of(definitions, **config).open_stream("leads", columns=columns, key_properties=["id"]) == dropped
+
+
+def test_the_provider_of_a_stream(definitions: dict[str, Definition]) -> None:
+    """It is known once the stream was opened, and empty before, or where each record has to say."""
+    admission = admission_of(definitions, provider_field="api")
+    assert admission.provider_of("narrow") == ""
+    admission.open_stream("narrow", columns=[], key_properties=[])
+    admission.open_stream("leads", columns=[], key_properties=[])
+    assert (admission.provider_of("narrow"), admission.provider_of("leads")) == ("narrow", "")
+
+
+def test_a_new_schema_opens_the_stream_anew(definitions: dict[str, Definition]) -> None:
+    """A later SCHEMA message may change the key properties, and with them where the lead id is found."""
+    admission = admission_of(definitions, provider="narrow")
+    record = Record(stream="leads", fields={"id": "a", "key": "b", "email": "ada@example.com"}, original={})
+    for key in ("id", "key"):
+        admission.open_stream("leads", columns=[], key_properties=[key])
+        assert admission.admit(record).lead_id == record.fields[key]
