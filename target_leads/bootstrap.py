@@ -48,7 +48,7 @@ def open_pipeline(
         report = RunReport(str(uuid.uuid4()))
         pipeline = Pipeline(
             admission=Admission(settings, definitions, account_of),
-            dispatcher=None if settings.dry_run else _dispatcher(settings, account_of, stopping, clock),
+            dispatcher=None if settings.dry_run else _dispatcher(settings, account_of, stopping, clock, stack),
             store=None if settings.dry_run else _store(settings, report.run_id, clock),
             checkpoints=None if settings.dry_run else Checkpoints(write_state),
             report=report,
@@ -98,13 +98,18 @@ def _check_named_providers(
 
 
 def _dispatcher(
-    settings: Settings, account_of: Callable[[str], Account], stopping: threading.Event, clock: Clock
+    settings: Settings,
+    account_of: Callable[[str], Account],
+    stopping: threading.Event,
+    clock: Clock,
+    resources: contextlib.ExitStack,
 ) -> Dispatcher:
     policy = RetryPolicy(max_tries=settings.max_tries, max_wait_seconds=settings.max_wait_seconds)
 
     def open_service(provider: str) -> Service:
         account = account_of(provider)
         transport = Transport(account, timeout_seconds=settings.request_timeout_seconds, clock=clock)
+        resources.callback(transport.close)
         return Service(account, send=transport.send, policy=policy, clock=clock)
 
     return Dispatcher(

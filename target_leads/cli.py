@@ -116,14 +116,12 @@ def _set_up_logging(target_class: type[TargetLeads]) -> None:
     """Log as the SDK does, by environment variables.
 
     Raises:
-        SettingsError: the log level is none.
+        SettingsError: the log level is none, or the file of log settings is wrong.
     """
     try:
         _ = target_class.cli
-    except ValueError:
-        raise SettingsError(
-            ["TARGET_LEADS_LOGLEVEL (or LOGLEVEL): must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."]
-        ) from None
+    except ValueError as error:
+        raise SettingsError([f"TARGET_LEADS_LOGLEVEL, LOGLEVEL or SINGER_SDK_LOG_CONFIG: {error}."]) from None
 
 
 def _exit_status(error: TargetLeadsError) -> int:

@@ -44,10 +44,16 @@ class MessageReader(GenericSingerReader[str]):
         """
         # Bytes where they can be had: a line that is no UTF-8 is then found where it stands.
         source: Any = file_input or getattr(self.default_input, "buffer", self.default_input)
+        if source is None:
+            raise InputError("Standard input is closed. Pipe the messages of a tap into it, or give --input.")
         counts: Counter[str] = Counter()
-        while not self._should_stop():
-            self.is_waiting = True
-            line = source.readline()
+        while True:
+            self.is_waiting = True  # before it asks: a signal between asking and waiting would go unheard
+            try:
+                line = b"" if self._should_stop() else source.readline()
+            except OSError as error:
+                place = f"The input after line {self._line_number}"
+                raise _unreadable(place, f"cannot be read: {error.strerror}") from None
             self.is_waiting = False
             if not line:
                 break

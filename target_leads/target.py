@@ -76,7 +76,7 @@ class TargetLeads(Target):
         self._resources = contextlib.ExitStack()
         self._pipeline: Pipeline | None = None
         self.original_record: Mapping[str, Any] = {}
-        self._reader = MessageReader(should_stop=self._stopping.is_set)
+        self._reader = MessageReader(should_stop=self._is_stopping)
         options.setdefault("message_reader", self._reader)
         self.append_builtin_config(self.config_jsonschema)
         settings = {
@@ -248,7 +248,7 @@ class TargetLeads(Target):
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Treat the records in batch files like any others; the SDK would pass them by stream maps and hooks."""
         for record in batch_records(message_dict, self._reader.parse_record):
-            if self._stopping.is_set():
+            if self._is_stopping():
                 break
             self._process_record_message({"type": "RECORD", "stream": message_dict["stream"], "record": record})
 
@@ -269,6 +269,9 @@ class TargetLeads(Target):
             raise Interrupted(signum)
         # In a thread, and one that takes no lock to start: the code that the signal interrupted may hold the event's.
         _thread.start_new_thread(self._stop, ())
+
+    def _is_stopping(self) -> bool:
+        return bool(self._signal_number) or self._stopping.is_set()
 
     def _stop(self) -> None:
         self._stopping.set()

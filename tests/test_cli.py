@@ -144,6 +144,8 @@ RUNS = {
         },
     ),
     "wrong level": Run(environment={"TARGET_LEADS_LOGLEVEL": "loud"}),
+    "unforeseen": Run(environment={"SINGER_SDK_LOG_CONFIG": "log.yaml"}, files={"log.yaml": f"'{PASSWORD}"}),
+    "no input": Run(messages=()),
     "wrong option": Run(arguments=("--conf", "config.json")),
     "no provider": Run(settings={"provider": ""}),
     "variables": Run(
@@ -209,6 +211,9 @@ def finished(run: Run, emulator: Emulator, url: str, folder: Path) -> Ended:
     }
     for name, text in {"config.json": json.dumps(settings), "leads.jsonl": lines(LEADS), **run.files}.items():
         (folder / name).write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "target_leads", *run.arguments]
+    if not run.messages:
+        command = ["sh", "-c", 'exec "$@" <&-', "sh", *command]  # with standard input closed
     names = {name for name in os.environ if name.startswith(("TARGET_LEADS_", "LOGLEVEL"))}
     environment = {name: text for name, text in os.environ.items() if name not in names}
     with ExitStack() as stack:
@@ -221,7 +226,7 @@ def finished(run: Run, emulator: Emulator, url: str, folder: Path) -> Ended:
             stdout = os.open(run.stdout, os.O_WRONLY)
             stack.callback(os.close, stdout)
         process = subprocess.run(
-            [sys.executable, "-m", "target_leads", *run.arguments],
+            command,
             input=lines(run.messages),
             stdout=stdout,
             stderr=subprocess.PIPE,
@@ -248,6 +253,8 @@ def finished(run: Run, emulator: Emulator, url: str, folder: Path) -> Ended:
         ("variables", 0, STATE_LINE),
         ("dry run", 0, ""),
         ("unreadable", 1, STATE_LINE),
+        ("unforeseen", 1, ""),
+        ("no input", 1, ""),
         ("closed", 1, ""),
         ("full", 1, ""),
         ("wrong settings", 2, ""),
@@ -300,7 +307,8 @@ LAST_LINES = {
     "See to whatever reads the STATE, then run again.",
     "full": "STATE cannot be written to standard output: No space left on device. What was delivered is in the store. "
     "See to whatever reads the STATE, then run again.",
-    "wrong level": "TARGET_LEADS_LOGLEVEL (or LOGLEVEL): must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL.",
+    "wrong level": "TARGET_LEADS_LOGLEVEL, LOGLEVEL or SINGER_SDK_LOG_CONFIG: Unknown level: 'LOUD'.",
+    "no input": "Standard input is closed. Pipe the messages of a tap into it, or give --input.",
     "refusing": "generic refuses the credentials (401 Unauthorized: the credentials are refused). "
     "Check providers.generic.token and that they belong to http://127.0.0.1:*/refusing/generic/v1, then run again.",
     "down": "generic lets no update through (503 Service Unavailable, 1 attempts each). "
@@ -312,6 +320,14 @@ LAST_LINES = {
 def test_last_line_says_what_happened_and_what_to_do(ended: Mapping[str, Ended], name: str) -> None:
     """Whoever finds a run that did not end well reads in one line why, and what to do next."""
     assert re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:*", ended[name].last_line) == LAST_LINES[name]
+
+
+def test_an_unforeseen_error_is_told_by_its_place(ended: Mapping[str, Ended]) -> None:
+    """What no code foresaw is told by its type and where it happened, without its message, which may hold a value."""
+    beginning = "An unforeseen error ended the run: ScannerError at "
+    assert ended["unforeseen"].last_line.startswith(beginning)
+    assert ended["unforeseen"].last_line.endswith(" Nothing settled is lost. Please report it.")
+    assert "Traceback" not in ended["unforeseen"].stderr
 
 
 FINDINGS = {

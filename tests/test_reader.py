@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from decimal import Decimal
 from typing import Any
 
@@ -127,9 +129,14 @@ def test_it_stops_when_told() -> None:
 
 
 def test_it_waits_only_while_a_line_is_read() -> None:
-    """A signal may interrupt the reading of a line, and never the handling of a message."""
+    """A signal may interrupt the question whether to stop and the reading of a line, not the handling of a message."""
     waiting: list[bool] = []
-    reader = MessageReader()
+
+    def should_stop() -> bool:
+        waiting.append(reader.is_waiting)
+        return False
+
+    reader = MessageReader(should_stop=should_stop)
 
     class Source(io.BytesIO):
         def readline(self, size: int | None = -1, /) -> bytes:
@@ -138,7 +145,7 @@ def test_it_waits_only_while_a_line_is_read() -> None:
 
     assert not reader.is_waiting
     reader.process_lines(Source(RECORD), {"RECORD": lambda _: waiting.append(reader.is_waiting)})
-    assert waiting == [True, False, True]
+    assert waiting == [True, True, False, True, True]
     assert not reader.is_waiting
 
 
@@ -150,3 +157,19 @@ def test_a_record_of_a_batch_file_is_an_object() -> None:
         with pytest.raises(InputError) as ended:
             reader.parse_record(line, "Line 7 of the batch file f.jsonl")
         assert str(ended.value).startswith(f"Line 7 of the batch file f.jsonl {what}. ")
+
+
+def test_an_input_that_breaks_off_is_told() -> None:
+    """A disk or a pipe that fails in the middle is an input that cannot be read: the error says where, and why."""
+
+    class Source(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            line = super().readline(size)
+            if not line:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return line
+
+    with pytest.raises(
+        InputError, match=r"^The input after line 2 cannot be read: Input/output error\. What came before"
+    ):
+        MessageReader().process_lines(Source(STATE * 2), {"STATE": lambda _: None})

@@ -11,7 +11,9 @@ from target_leads.report import RunReport
 RECORD = Record(stream="leads", fields={}, original={})
 
 
-def settled(outcome: str, *, provider: str = "perch", lead_id: str = "", reason: str = "", attempts: int = 0) -> Settlement:
+def settled(
+    outcome: str, *, provider: str = "perch", lead_id: str = "", reason: str = "", attempts: int = 0
+) -> Settlement:
     """The fate of a record."""
     return Settlement(
         record=RECORD, outcome=Outcome(outcome), provider=provider, lead_id=lead_id, reason=reason, attempts=attempts
@@ -108,9 +110,7 @@ def test_memory_stays_flat_whatever_a_provider_answers() -> None:
 
 def test_what_people_read() -> None:
     """One line for each provider and one sentence for all, with the outcomes that happened, in their order."""
-    report = report_of(
-        settled("rejected"), settled("delivered"), settled("delivered", provider="bizmate"), received=4
-    )
+    report = report_of(settled("rejected"), settled("delivered"), settled("delivered", provider="bizmate"), received=4)
     assert list(report.lines()) == ["bizmate: 1 settled: 1 delivered", "perch: 2 settled: 1 delivered, 1 rejected"]
     assert report.sentence() == "4 records received: 2 delivered, 1 rejected, 1 unsettled."
     assert RunReport("run").sentence() == "0 records received: nothing to do."

@@ -135,9 +135,7 @@ def test_forms_of_reject_limit(given: str | float, limit: RejectLimit) -> None:
 @pytest.mark.parametrize("given", ["", "10 %", "%", "-1", "101%", "100.5%", "1e2", "10%\n", "50\n", "ten", "9" * 5000])
 def test_no_forms_of_reject_limit(given: str) -> None:
     """Anything else is a mistake with an example of what is allowed."""
-    assert findings_of({"reject_limit": given}) == (
-        f"reject_limit: must look like 10% or 50, but was {given!r}.",
-    )
+    assert findings_of({"reject_limit": given}) == (f"reject_limit: must look like 10% or 50, but was {given!r}.",)
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,16 @@ import pytest
 
 from target_leads.exceptions import InputError, Interrupted, SettingsError
 from target_leads.models import Outcome
-from target_leads.sandbox import running
+from target_leads.providers import load_all
+from target_leads.sandbox import Arrival, Emulator, Interference, running
 from target_leads.store import Store
 from target_leads.target import TargetLeads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from target_leads.report import RunReport
-    from target_leads.sandbox import Emulator
     from target_leads.sandbox.emulator import Receive, Scope, Send
     from target_leads.store.store import DeadLetter
 
@@ -341,7 +342,7 @@ def test_10_load_method_has_one_value(generic_config: dict[str, Any]) -> None:
 
 
 def test_11_records_of_a_batch_pass_through_stream_maps(
-    generic_config: dict[str, Any], emulator: Emulator, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+    generic_config: dict[str, Any], emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A BATCH message delivers like records: mapped, filtered, judged and counted one by one."""
     file = tmp_path / "leads.jsonl"
@@ -353,6 +354,29 @@ def test_11_records_of_a_batch_pass_through_stream_maps(
     assert emulator.leads["generic"] == {"a": {"note": "ONE"}}
     assert [report.count(outcome) for outcome in (Outcome.DELIVERED, Outcome.IGNORED, Outcome.INVALID)] == [1, 1, 1]
     assert capsys.readouterr().out == '{"at": 1}\n'
+
+
+def test_11_a_signal_ends_a_batch_file(
+    generic_config: dict[str, Any], stage: tuple[Stage, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that is told to stop in the middle of a long batch file does not read it to its end."""
+    signals = iter([signal.SIGTERM])
+
+    def scenario(_: Arrival) -> Interference:
+        for number in signals:
+            os.kill(os.getpid(), number)
+        return Interference()
+
+    stage[0].emulator = Emulator(load_all(generic_config["provider_paths"]), scenario)
+    file = tmp_path / "leads.jsonl"
+    file.write_bytes(b"".join(lines({"id": str(number), "note": "x"} for number in range(10_000))))
+    batch = {"type": "BATCH", "stream": "leads", "encoding": {"format": "jsonl"}, "manifest": [str(file)]}
+    target = TargetLeads(config={**generic_config, "batch_size_rows": 1})
+    with pytest.raises(Interrupted):
+        target.run(io.BytesIO(b"".join(lines([schema(), batch, state({"at": 1})]))))
+    target.close(exit_status=143)
+    assert 0 < target.pipeline.report.received < 10_000
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
@@ -397,3 +421,18 @@ def test_12_a_stream_map_that_makes_two_streams_counts_two_records(
     report = run({**generic_config, "stream_maps": maps}, [schema(), record(id="a", note="1")])
     assert sorted(emulator.leads["generic"]) == ["a", "copy-a"]
     assert (report.received, report.count(Outcome.DELIVERED), report.unsettled) == (2, 2, 0)
+
+
+def test_12_an_unforeseen_error_settles_what_came_before(
+    generic_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error that no code foresaw ends the run after its records are settled and their STATE is printed."""
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    target = TargetLeads(config=generic_config)
+    with pytest.raises(ZeroDivisionError):
+        target.run(Tap([schema(), record(id="a", note="1"), state({"at": 1}), fail]))  # type: ignore[arg-type] # as above
+    target.close(exit_status=1)
+    assert capsys.readouterr().out == '{"at": 1}\n'

@@ -94,7 +94,9 @@ def test_a_violation_has_the_path_of_its_place() -> None:
 
 def test_every_violation_is_told() -> None:
     """A record is mended once, so all that is wrong with it is told at once."""
-    schema = LeadSchema({"required": ["b", "c"], "properties": {"a": {"type": "string", "minLength": 2, "pattern": "x"}}})
+    schema = LeadSchema(
+        {"required": ["b", "c"], "properties": {"a": {"type": "string", "minLength": 2, "pattern": "x"}}}
+    )
     assert len(schema.violations({"a": ""})) == 4
     assert schema.violations({"a": "xx", "b": 1, "c": 1}) == ()
 

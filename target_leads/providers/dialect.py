@@ -73,8 +73,10 @@ def _exactly(rule: str) -> Callable[[Any, Any, Any, Any], Iterator[ValidationErr
     stock = Draft202012Validator.VALIDATORS[rule]
 
     def check(validator: Any, bound: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401 -- any JSON
-        if validator.is_type(instance, "number"):
-            yield from stock(validator, _exact(bound), _exact(instance), schema)
+        if isinstance(instance, Decimal) or isinstance(bound, float):
+            bound = _exact(bound)
+            instance = _exact(instance) if validator.is_type(instance, "number") else instance
+        yield from stock(validator, bound, instance, schema)
 
     return check
 

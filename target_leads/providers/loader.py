@@ -6,7 +6,7 @@ import functools
 import json
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from target_leads.exceptions import DefinitionError
 from target_leads.models import VerdictKind
@@ -137,13 +137,19 @@ def _refuse(file: Traversable, findings: Iterable[str]) -> None:
 
 def _read_json(file: Traversable) -> Any:  # noqa: ANN401 -- a file holds any JSON until it was checked
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
-        raise DefinitionError(
-            [f"{file}: cannot be read: {error.strerror}. A provider folder needs this file."]
-        ) from error
+        raise DefinitionError([f"{file}: cannot be read: {error.strerror}. A provider folder needs it."]) from error
+    except RecursionError:
+        raise DefinitionError([f"{file}: is no JSON: it is nested too deeply"]) from None
     except ValueError as error:
         raise DefinitionError([f"{file}: is no JSON: {error}"]) from error
+
+
+def _no_number(name: str) -> NoReturn:
+    """Refuse NaN and the infinities, which Python reads and JSON does not have."""
+    message = f"{name} is no number"
+    raise ValueError(message)
 
 
 def _definition(data: Mapping[str, Any], lead_schema: LeadSchema, folder: Traversable) -> Definition:

@@ -102,7 +102,7 @@ def _inconsistencies(data: Mapping[str, Any]) -> Iterator[str]:
             continue
         for name in sorted(used[path] - {*settings, *known}):
             yield f"{path}: {{{name}}} is neither a setting nor one of {', '.join(known) or 'none'}"
-    if ("lead_id" in used.get("$.update.path", ())) == ("body_field" in data["lead_id"]):
+    if "$.update.path" in used and ("lead_id" in used["$.update.path"]) == ("body_field" in data["lead_id"]):
         yield "$.lead_id: an update carries the id either as {lead_id} in $.update.path or in a body_field: one of them"
     for call, name in (("read", "lead_id"), ("job", "job_id")):
         if call in data and not any(name in names for path, names in used.items() if path.startswith(f"$.{call}.")):

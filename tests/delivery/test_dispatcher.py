@@ -300,16 +300,42 @@ def test_a_stop_between_two_updates_of_a_lead_holds(
 def test_a_retry_that_a_stop_cuts_short_is_not_settled(
     deliver: Callable[..., Delivery], batch: Callable[..., list[LeadUpdate]], time: Time
 ) -> None:
-    """An update that might have got through at the next attempt is left for the next run; nobody is to blame."""
+    """An update that might have got through at the next attempt is no dead letter, though others got through."""
+    tried_again, others_went_on = threading.Event(), threading.Event()
+    attempts = Counter[str]()
 
     def answer(seen: Seen) -> int:
-        if _lead(seen) == "L1":
+        attempts[_lead(seen)] += 1
+        if _lead(seen) != "L0":
+            assert tried_again.wait(5)
+            if _lead(seen) == "L3":
+                others_went_on.set()
+            return 200
+        if attempts["L0"] == 2:
+            tried_again.set()
+            assert others_went_on.wait(5)
             time.stopping.set()
-            return 503
-        return 200
+        return 503
 
-    delivery = deliver(answer, batch(3), max_tries=5)
-    assert (delivery.outcome_of, delivery.error, len(delivery.seen)) == ({"L0": "delivered"}, None, 2)
+    delivery = deliver(answer, batch(4), concurrency=2, max_tries=5)
+
+    assert delivery.outcome_of == {"L1": "delivered", "L2": "delivered", "L3": "delivered"}
+    assert (delivery.error, attempts["L0"]) == (None, 2)
+
+
+def test_a_stop_ends_without_a_verdict_on_the_provider(
+    deliver: Callable[..., Delivery], batch: Callable[..., list[LeadUpdate]], time: Time
+) -> None:
+    """What is in doubt when the run is told to stop stays so: the reason for the end is the stop."""
+
+    def answer(seen: Seen) -> int:
+        if _lead(seen) == "L0":
+            return 500
+        time.stopping.set()
+        return 422
+
+    delivery = deliver(answer, batch(3), max_tries=1)
+    assert (delivery.outcome_of, delivery.error) == ({"L1": "rejected"}, None)
 
 
 def test_a_request_that_hangs_holds_up_a_stop_no_longer_than_allowed(

@@ -109,6 +109,12 @@ def test_a_success_counts_from_when_it_was_asked_for(witness: Witness) -> None:
     assert witness.outcomes == [("B", "delivered"), ("A", "failed"), ("C", "failed"), ("D", "delivered")]
 
 
+def test_the_latest_success_counts(witness: Witness) -> None:
+    """An older success that is told after a newer one does not take its place."""
+    witness.saw("A", GOOD).saw("B", GOOD, ago=3).saw("C", DOWN, lasted=2.5)
+    assert witness.outcomes[-1] == ("C", "failed")
+
+
 @pytest.mark.parametrize("verdict", [DOWN, SILENT])
 def test_several_in_a_row_are_an_outage(verdict: Verdict, witness: Witness) -> None:
     """Three updates in vain without a success stop the run, and none of them is settled."""
