@@ -66,9 +66,12 @@ def rows(schema: Mapping[str, Any], prefix: str = "") -> Iterator[SettingRow]:
 
 
 def findings_beyond_our_own(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the settings that `schema` has beside our own: those that the SDK brings. Shows no value."""
+    """Which settings that `schema` has beside our own, those that the SDK brings, are of a wrong type. Shows no value.
+
+    Types are all that is asked: deeper down the SDK's schema of stream maps is none that a validator can read.
+    """
     own = settings.schema()["properties"]
-    brought = {name: setting for name, setting in schema["properties"].items() if name not in own}
+    brought = {name: {"type": setting["type"]} for name, setting in schema["properties"].items() if name not in own}
     for error in Draft202012Validator({"properties": brought}).iter_errors(config):
         for violation in broken_rules(error):
             yield f"{violation.path.removeprefix('$.')}: {violation.rule}."

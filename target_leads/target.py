@@ -10,8 +10,9 @@ import threading
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import MapExpressionError, RecordsWithoutSchemaException, StreamMapConfigError
+from singer_sdk.exceptions import MapExpressionError, RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper import PluginMapper
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.target_base import Target
 
@@ -28,7 +29,7 @@ from target_leads.settings_reference import complete_schema, findings_beyond_our
 from target_leads.sinks import LeadSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
@@ -84,7 +85,7 @@ class TargetLeads(Target):
             **(_environment(self.config_jsonschema) if parse_env_config else {}),
             **({"dry_run": True} if dry_run else {}),
         }
-        super().__init__(config=settings, **options)
+        super().__init__(config={name: value for name, value in settings.items() if value is not None}, **options)
         self.max_parallelism = 1  # parallelism belongs to the dispatcher
 
     @property
@@ -153,15 +154,11 @@ class TargetLeads(Target):
 
     def process_endofpipe(self) -> None:
         """Settle the rest. The pipeline is closed here and not with a sink: others may still hold records."""
-        self._leave_if_told()
         super().process_endofpipe()
-        self._leave_if_told()
-        self.pipeline.finish()
-        self.close(exit_status=0)
-
-    def _leave_if_told(self) -> None:
         if self._signal_number:
             raise Interrupted(self._signal_number)
+        self.pipeline.finish()
+        self.close(exit_status=0)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -194,15 +191,11 @@ class TargetLeads(Target):
         # At debug level the SDK's mapper logs what a filter comes to, which may be a field's value.
         logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
         with _stream_map_findings():
-            super().setup_mapper()
+            self._mapper = _StreamMaps(plugin_config=dict(self.config), logger=self.logger)
 
     def is_replacing(self, stream_name: str) -> bool:
         """Whether a stream had another sink before: its SCHEMA has changed."""
         return any(sink.stream_name == stream_name for sink in self._sinks_to_clear)
-
-    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        with _stream_map_findings():
-            super()._process_schema_message(message_dict)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Take a record through its stream maps to the sink.
@@ -284,12 +277,27 @@ class TargetLeads(Target):
             os.write(_STDERR, words.encode())
 
 
+class _StreamMaps(PluginMapper):
+    """The SDK's stream maps. What is wrong with them is a setting that is wrong."""
+
+    def register_raw_stream_schema(
+        self, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+    ) -> None:
+        """Prepare the maps of one stream.
+
+        Raises:
+            SettingsError: one of them cannot be.
+        """
+        with _stream_map_findings():
+            super().register_raw_stream_schema(stream_name, schema, key_properties)
+
+
 @contextlib.contextmanager
 def _stream_map_findings() -> Iterator[None]:
-    """Turn what the SDK's mapper says about its settings into a finding. It knows no records yet."""
+    """Turn whatever the SDK's mapper raises into a finding. It has seen settings and schemas then, and no record."""
     try:
         yield
-    except (MapExpressionError, NotImplementedError, StreamMapConfigError) as error:
+    except Exception as error:  # noqa: BLE001 -- beside its own errors it raises what its libraries do
         raise SettingsError([f"stream_maps: {error}"]) from None
 
 

@@ -11,7 +11,7 @@ from target_leads.providers import load_all
 from target_leads.sandbox import Emulator, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 TESTS = Path(__file__).parent
 OWN_PROVIDERS = TESTS / "providers"

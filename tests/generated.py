@@ -1,4 +1,4 @@
-"""The files that are made from the settings. ``make settings`` writes them; test_generated.py checks that they are in step."""
+"""The files that are made from the settings: ``make settings`` writes them, test_generated.py holds them in step."""
 
 from __future__ import annotations
 

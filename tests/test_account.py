@@ -13,7 +13,8 @@ from target_leads.providers import Definition, SettingDefinition, load_folder
 from target_leads.providers.account import Account, sandbox_config
 from target_leads.providers.definition import BaseUrl
 
-SECRET = "s3cret-value"  # noqa: S105 -- planted, to see that it is never shown
+SECRET = "s3cret-value"
+"""Planted, to see that it is never shown."""
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from target_leads.providers.account import Account
 from target_leads.settings import Settings
 
 FOLDERS = Path(__file__).parent / "providers"
-SECRET = "s3cret-value"  # noqa: S105 -- planted, to see that it is never shown
+SECRET = "s3cret-value"
+"""Planted, to see that it is never shown."""
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import uuid
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_leads.providers import load_all
-from target_leads.sandbox import Emulator, running
+from target_leads.sandbox import Arrival, Emulator, Interference, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -104,7 +105,7 @@ RUNS = {
         },
         environment={"TARGET_LEADS_LOGLEVEL": "DEBUG"},
     ),
-    "unreadable": Run(messages=(*LEADS, SECRET)),
+    "unreadable": Run(messages=(*LEADS, f'"{SECRET}\udcff"')),  # a byte that is no UTF-8
     "wrong settings": Run(
         settings={
             "concurrency": 0,
@@ -214,7 +215,7 @@ def finished(run: Run, emulator: Emulator, url: str, folder: Path) -> Ended:
     command = [sys.executable, "-m", "target_leads", *run.arguments]
     if not run.messages:
         command = ["sh", "-c", 'exec "$@" <&-', "sh", *command]  # with standard input closed
-    names = {name for name in os.environ if name.startswith(("TARGET_LEADS_", "LOGLEVEL"))}
+    names = {name for name in os.environ if name.startswith(("TARGET_LEADS_", "LOGLEVEL", "PYTHONUNBUFFERED"))}
     environment = {name: text for name, text in os.environ.items() if name not in names}
     with ExitStack() as stack:
         stdout = subprocess.PIPE
@@ -227,10 +228,9 @@ def finished(run: Run, emulator: Emulator, url: str, folder: Path) -> Ended:
             stack.callback(os.close, stdout)
         process = subprocess.run(
             command,
-            input=lines(run.messages),
+            input=lines(run.messages).encode(errors="surrogateescape"),
             stdout=stdout,
             stderr=subprocess.PIPE,
-            text=True,
             check=False,
             cwd=folder,
             env={**environment, **run.environment},
@@ -238,8 +238,8 @@ def finished(run: Run, emulator: Emulator, url: str, folder: Path) -> Ended:
         )
     return Ended(
         status=process.returncode,
-        stdout=process.stdout or "",
-        stderr=process.stderr,
+        stdout=(process.stdout or b"").decode(),
+        stderr=process.stderr.decode(),
         folder=folder,
         requests=emulator.request_count,
     )
@@ -301,7 +301,7 @@ def test_last_line_of_a_good_run(ended: Mapping[str, Ended]) -> None:
 
 LAST_LINES = {
     "dry run": "Dry run: nothing was sent. 3 records received: 1 invalid, 2 unsettled.",
-    "unreadable": "Line 5 of the input is no JSON at column 1. What came before it is settled. "
+    "unreadable": "Line 5 of the input is not UTF-8 at byte 21. What came before it is settled. "
     "Mend the tap or the file, then run again.",
     "closed": "STATE cannot be written to standard output: Broken pipe. What was delivered is in the store. "
     "See to whatever reads the STATE, then run again.",
@@ -320,6 +320,12 @@ LAST_LINES = {
 def test_last_line_says_what_happened_and_what_to_do(ended: Mapping[str, Ended], name: str) -> None:
     """Whoever finds a run that did not end well reads in one line why, and what to do next."""
     assert re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:*", ended[name].last_line) == LAST_LINES[name]
+
+
+def test_a_wrong_option_is_told(ended: Mapping[str, Ended]) -> None:
+    """A mistake on the command line is told with how the command is used."""
+    assert ended["wrong option"].words[0].startswith("Usage: target-leads ")
+    assert ended["wrong option"].last_line.startswith("Error: No such option")
 
 
 def test_an_unforeseen_error_is_told_by_its_place(ended: Mapping[str, Ended]) -> None:
@@ -423,3 +429,19 @@ def test_version(ended: Mapping[str, Ended]) -> None:
     """--version names the release, and that of the SDK."""
     versions = [metadata.version(name) for name in ("target-leads", "singer-sdk")]
     assert ended["version"].stdout == "target-leads v{}, Meltano SDK v{}\n".format(*versions)
+
+
+def test_a_store_that_fails_last_hides_no_reason(tmp_path: Path) -> None:
+    """How the run ended is what its status and last line say, also when that cannot be entered into the store."""
+
+    def breaks_the_store(_: Arrival) -> Interference:
+        connection = sqlite3.connect(tmp_path / "target-leads.db")
+        connection.execute("DROP TABLE IF EXISTS runs")
+        connection.close()
+        return Interference(occasion="unavailable")
+
+    emulator = Emulator(load_all([str(OWN_PROVIDERS)]), breaks_the_store)
+    with running(emulator) as url:
+        run = finished(Run(settings={"max_tries": 1}), emulator, url, tmp_path)
+    assert (run.status, run.stdout) == (75, "")
+    assert run.last_line.startswith("generic lets no update through ")

@@ -32,7 +32,7 @@ def test_placeholders(template: str, names: list[str]) -> None:
 @pytest.mark.parametrize("template", ["{lead_id", "lead_id}", "{a}}", "{"])
 def test_braces_that_do_not_match(template: str) -> None:
     """A template with a stray brace is a mistake."""
-    with pytest.raises(ValueError, match="[{}]"):
+    with pytest.raises(ValueError, match=r"[{}]"):
         list(placeholders(template))
 
 

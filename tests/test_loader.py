@@ -199,8 +199,10 @@ READ = {"method": "GET", "path": "/l/{lead_id}", "lead_at": ""}
         (
             ("update", "responses", "success_body"),
             {"properties": {"at": {"format": "time"}}},
-            "$.update.responses.success_body.properties.at.format: the format time is not checked; "
-            "use one of date, date-time, email, uuid",
+            (
+                "$.update.responses.success_body.properties.at.format: the format time is not checked; "
+                "use one of date, date-time, email, uuid"
+            ),
         ),
         (("update", "responses", "rules"), [{"verdict": "retry", "reason": "x"}], "$.update.responses.rules[0]: "),
         (
@@ -271,8 +273,10 @@ def test_base_urls_are_all_checked(folder: Path) -> None:
     )
     assert findings_of(lambda: load_folder(folder)) == (
         f"{file}: $.base_url.urls: its keys must be the values of the setting region: us, eu",
-        f"{file}: $.base_url.urls.us: must be https, as credentials travel to it. Plain http is for loopback only, "
-        "not for x.example.com.",
+        (
+            f"{file}: $.base_url.urls.us: must be https, as credentials travel to it. Plain http is for loopback only, "
+            "not for x.example.com."
+        ),
     )
 
 

@@ -6,7 +6,7 @@ import copy
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,9 +16,6 @@ from target_leads.exceptions import SettingsError
 from target_leads.mapping import StreamMapping, is_deletion, usable_lead_id
 from target_leads.providers import Definition, bundled, load_folder
 from target_leads.settings import StreamSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 GENERIC = Path(__file__).parent / "providers" / "generic"
 
@@ -103,7 +100,7 @@ def mapping_of(definition: Definition, key_properties: tuple[str, ...] = (), **g
     ],
 )
 def test_text_and_whole_numbers_are_lead_ids(value: object, lead_id: str) -> None:
-    """Text is an id as it stands, and a whole number in its digits, also where JSON wrote it with a fraction of zero."""
+    """Text is an id as it stands, and a whole number in its digits, also one that JSON has with a fraction of zero."""
     assert usable_lead_id(value) == lead_id
 
 
@@ -331,18 +328,24 @@ def test_unknown_fields_may_be_refused(definition: Definition) -> None:
     [
         (
             {"fields": {"mail": "e_mail"}},
-            "streams.leads.fields: e_mail is no field of generic; "
-            "it has id, email, amount, tags, my__name, phone, home, work, Content.",
+            (
+                "streams.leads.fields: e_mail is no field of generic; "
+                "it has id, email, amount, tags, my__name, phone, home, work, Content."
+            ),
         ),
         (
             {"fields": {"x": "phone.none"}},
-            "streams.leads.fields: phone.none is no field of generic; "
-            "it has id, email, amount, tags, my__name, phone, home, work, Content.",
+            (
+                "streams.leads.fields: phone.none is no field of generic; "
+                "it has id, email, amount, tags, my__name, phone, home, work, Content."
+            ),
         ),
         (
             {"constants": {"none": 1}},
-            "streams.leads.constants: none is no field of generic; "
-            "it has id, email, amount, tags, my__name, phone, home, work, Content.",
+            (
+                "streams.leads.constants: none is no field of generic; "
+                "it has id, email, amount, tags, my__name, phone, home, work, Content."
+            ),
         ),
         (
             {"fields": {"a": "phone.extension", "b": "phone__extension"}},

@@ -9,7 +9,8 @@ from jsonschema import Draft202012Validator
 
 from target_leads.redaction import broken_rules, place_of, without_secrets
 
-SECRET = "s3cret-value"  # noqa: S105 -- planted, to see that it is never shown
+SECRET = "s3cret-value"
+"""Planted, to see that it is never shown."""
 
 
 def told(schema: dict[str, Any] | bool, value: Any) -> list[str]:  # noqa: FBT001 -- false is a JSON Schema

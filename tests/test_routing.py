@@ -37,8 +37,10 @@ def test_the_most_particular_name_counts(config: dict[str, Any], stream: str, pr
     [
         (
             {},
-            "streams.leads.provider: no setting says which provider the stream leads goes to. "
-            "Set it, or the setting provider, to one of bizmate, perch.",
+            (
+                "streams.leads.provider: no setting says which provider the stream leads goes to. "
+                "Set it, or the setting provider, to one of bizmate, perch."
+            ),
         ),
         ({"provider": "Perch"}, "provider: must be one of bizmate, perch, but was 'Perch'."),
         (
@@ -48,7 +50,7 @@ def test_the_most_particular_name_counts(config: dict[str, Any], stream: str, pr
     ],
 )
 def test_no_provider_is_a_mistake_in_the_settings(config: dict[str, Any], finding: str) -> None:
-    """A stream with no provider, or an unknown one, ends the run with status 2 and a sentence that names the setting."""
+    """A stream with no provider, or an unknown one, ends the run with status 2 and a sentence that helps."""
     with pytest.raises(SettingsError) as raised:
         provider_of_stream("leads", Settings.from_config(config), KNOWN)
     assert raised.value.findings == (finding,)

@@ -11,7 +11,8 @@ import pytest
 from target_leads.exceptions import SettingsError
 from target_leads.settings import RejectLimit, Settings, StreamSettings, schema
 
-SECRET = "s3cret-value"  # noqa: S105 -- planted, to see that it is never shown
+SECRET = "s3cret-value"
+"""Planted, to see that it is never shown."""
 
 DEFAULTS = {
     "provider": "",

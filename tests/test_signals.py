@@ -7,11 +7,13 @@ and stays so as long as the test wants.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +78,7 @@ def provider() -> Iterator[Provider]:
 def start(provider: Provider, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts a run with some settings and messages. Its input stays open: the tap is not done yet."""
     processes = []
+    timers = []
 
     def start_run(*messages: Any, **settings: Any) -> subprocess.Popen[str]:
         config = {
@@ -93,8 +96,11 @@ def start(provider: Provider, tmp_path: Path) -> Iterator[Callable[..., subproce
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
         processes.append(process)
+        timers.append(threading.Timer(PATIENCE_SECONDS, process.kill))
+        timers[-1].start()
         assert process.stdin is not None
         for message in (SCHEMA, *messages):
             process.stdin.write(json.dumps(message) + "\n")
@@ -102,6 +108,8 @@ def start(provider: Provider, tmp_path: Path) -> Iterator[Callable[..., subproce
         return process
 
     yield start_run
+    for timer in timers:
+        timer.cancel()
     for process in processes:
         with process:
             process.kill()
@@ -126,7 +134,7 @@ def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM
 
 def outcome_of(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Exit status and stdout of a run that ends by itself, with its input still open."""
-    status = process.wait(timeout=PATIENCE_SECONDS)
+    status = process.wait()
     assert process.stdout is not None
     return status, process.stdout.read()
 

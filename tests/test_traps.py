@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 from decimal import Decimal
 from importlib import metadata
@@ -183,8 +184,8 @@ def test_3_the_schema_of_the_tap_judges_nothing(
 ) -> None:
     """A record that breaks the tap's own SCHEMA is the provider's to judge, and no log shows it."""
     caplog.set_level(logging.DEBUG)
-    messages = [schema(amount={"type": "integer"}), record(id="a", amount=SECRET), record(id="b", amount=2)]
-    run(generic_config, messages)
+    columns = {"amount": {"type": "integer"}, "since": {"type": "no type"}}
+    run(generic_config, [schema(**columns), record(id="a", amount=SECRET), record(id="b", amount=2)])
     assert emulator.leads["generic"] == {"a": {"amount": SECRET}, "b": {"amount": 2}}
     assert SECRET not in caplog.text
 
@@ -266,6 +267,30 @@ def test_5_state_goes_out_after_a_full_batch(
     assert capsys.readouterr().out == '{"at": 2}\n'
 
 
+def test_5_state_goes_out_when_filtered_records_fill_a_batch(
+    generic_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stream of which nothing is sent does not hold up STATE until the end of the input."""
+    seen: list[str] = []
+    skipped = record(id="a", note="no")
+    messages = [schema(), skipped, state({"at": 1}), skipped, lambda: seen.append(capsys.readouterr().out), skipped]
+    config = {**generic_config, "batch_size_rows": 2, "stream_maps": {"leads": {"__filter__": "note != 'no'"}}}
+    TargetLeads(config=config).run(Tap(messages))  # type: ignore[arg-type] # as above
+    assert seen == ['{"at": 1}\n']
+
+
+def test_5_state_goes_out_when_a_record_has_waited_long(
+    generic_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slow tap that does not fill a batch in five minutes has its records delivered, and STATE, all the same."""
+    seen: list[str] = []
+    target = TargetLeads(config=generic_config)
+    target._last_full_drain_at -= 301
+    messages = [schema(), record(id="a", note="1"), state({"at": 1}), lambda: seen.append(capsys.readouterr().out)]
+    target.run(Tap(messages))  # type: ignore[arg-type] # as above
+    assert seen == ['{"at": 1}\n']
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_6_a_signal_prints_no_state_for_records_never_sent(
     generic_config: dict[str, Any], emulator: Emulator, capsys: pytest.CaptureFixture[str], number: signal.Signals
@@ -305,6 +330,7 @@ def test_8_a_new_schema_comes_while_another_stream_holds_records(
     messages = [schema("a"), schema("b"), record("b", id="b1", note="1"), record("a", id="a1", note="1")]
     messages += [schema("a", more={"type": "string"}), record("a", id="a2", note="2", more="x")]
     messages += [record("b", id="b2", note="2"), state({"at": 1})]
+    assert TargetLeads(config=generic_config).max_parallelism == 1
     run(generic_config, messages)
     assert sorted(emulator.leads["generic"]) == ["a1", "a2", "b1", "b2"]
     assert capsys.readouterr().out == '{"at": 1}\n'
@@ -404,6 +430,16 @@ def test_12_a_stream_map_that_fails_costs_one_record(
     assert SECRET not in caplog.text + letter.reason
 
 
+def test_12_a_dead_letter_is_the_record_before_stream_maps(generic_config: dict[str, Any]) -> None:
+    """Whatever expressions do to a record, it is kept as the tap sent it, so that it can be sent again."""
+    fields = {"id": "a", "email": "none", "note": "x"}
+    config = {**generic_config, "reject_limit": "100%", "stream_maps": {"leads": {"email": "record.pop('note')"}}}
+    run(config, [schema(), record(**fields)])
+    (letter,) = dead_letters()
+    assert letter.reason == "$.email must be a valid email"
+    assert letter.record == fields
+
+
 def test_12_a_filter_at_debug_level_shows_no_value(
     generic_config: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -436,3 +472,31 @@ def test_12_an_unforeseen_error_settles_what_came_before(
         target.run(Tap([schema(), record(id="a", note="1"), state({"at": 1}), fail]))  # type: ignore[arg-type] # as above
     target.close(exit_status=1)
     assert capsys.readouterr().out == '{"at": 1}\n'
+
+
+@pytest.mark.parametrize(
+    ("stream_maps", "what"),
+    [
+        ({"__else__": "all"}, "Undefined transform for '__else__'"),
+        ({"__other__": {}}, "Option '__other__:{}' is not expected"),
+        ({"leads": "all"}, "Option 'leads:all' is not expected"),
+        ({"leads": {"__else__": "all"}}, "Option '__else__=all' is not supported"),
+        ({"leads": {"note": 5}}, "Unexpected type 'int'"),
+        ({"leads": {"note": "1 +"}}, "Failed to parse expression 1 +"),
+        ({"leads": {"note": ""}}, "string index out of range"),
+        ({"leads": {"id": None}}, "Removing key property 'id' is not permitted"),
+    ],
+)
+def test_12_stream_maps_that_cannot_be_are_a_wrong_setting(
+    generic_config: dict[str, Any], emulator: Emulator, stream_maps: Any, what: str
+) -> None:
+    """Whatever is wrong with stream maps is told as a setting, at the latest when the stream's SCHEMA arrives."""
+    with pytest.raises(SettingsError, match=f"stream_maps: {re.escape(what)}"):
+        run({**generic_config, "stream_maps": stream_maps}, [schema(), record(id="a", note="1")])
+    assert emulator.request_count == 0
+
+
+def test_12_no_stream_maps_is_none(generic_config: dict[str, Any], emulator: Emulator) -> None:
+    """A setting that is null is not set: the SDK's schema allows stream_maps to be that, and its mapper does not."""
+    run({**generic_config, "stream_maps": None, "provider_field": None}, [schema(), record(id="a", note="1")])
+    assert list(emulator.leads["generic"]) == ["a"]

@@ -12,7 +12,8 @@ import pytest
 from target_leads.providers.dialect import compiled, python_pattern
 from target_leads.providers.validation import LeadSchema, Matcher
 
-SECRET = "s3cret-value"  # noqa: S105 -- planted, to see that it is never shown
+SECRET = "s3cret-value"
+"""Planted, to see that it is never shown."""
 
 
 def told(field_schema: Any, value: Any) -> list[str]:
