@@ -73,7 +73,10 @@ class Interrupted(TargetLeadsError):
 
     def __init__(self, signal_number: int) -> None:
         """Remember the signal, which decides the exit status."""
-        super().__init__(f"Stopped by signal {signal_number}.")
+        super().__init__(
+            f"Stopped by signal {signal_number}. What was in flight is settled as far as it was answered. "
+            "Run again to send the rest."
+        )
         self.signal_number = signal_number
 
     @property

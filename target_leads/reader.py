@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import IO, TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
@@ -137,13 +137,21 @@ _SHAPES = {
 
 def _parse(line: str | bytes, place: str) -> Any:  # noqa: ANN401 -- any JSON
     try:
-        return json.loads(line, parse_float=Decimal)
+        return json.loads(line, parse_float=_decimal)
     except UnicodeDecodeError as error:
         raise _unreadable(place, f"is not UTF-8 at byte {error.start + 1}") from None
     except json.JSONDecodeError as error:
         raise _unreadable(place, f"is no JSON at column {error.pos + 1}") from None
     except (RecursionError, ValueError):
         raise _unreadable(place, "is no JSON that can be read") from None
+
+
+def _decimal(text: str) -> Decimal:
+    """A decimal with its digits; one with an exponent beyond any decimal is no number, which costs its record only."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
 
 
 def _unreadable(place: str, what: str) -> InputError:

@@ -68,8 +68,9 @@ def settings_page() -> str:
     table = "\n".join(settings_table(_schema()))
     return (
         "# Settings\n\n"
-        "Made from the settings themselves by `make settings`. Give them in a file (`--config FILE`), as environment variables\n"
-        "(`--config ENV`; the name in capitals behind `TARGET_LEADS_`, objects and lists as JSON), or through Meltano.\n\n"
+        "Made from the settings themselves by `make settings`. Give them in a file (`--config FILE`), as environment\n"
+        "variables (`--config ENV`; the name in capitals behind `TARGET_LEADS_`, objects and lists as JSON), or through\n"
+        "Meltano.\n\n"
         f"{table}\n"
     )
 

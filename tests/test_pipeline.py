@@ -124,6 +124,22 @@ def test_one_bad_record_costs_only_itself(
     assert letter.reason == "$.email must be a valid email"
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e99999999999999999999"])
+def test_a_number_that_is_none_costs_only_its_record(
+    generic_config: dict[str, Any], emulator: Emulator, number: str
+) -> None:
+    """What Python's JSON reads and no provider can is invalid, like any other bad value; it does not end the run."""
+    lines = [
+        json.dumps(schema()),
+        json.dumps(record("a", note="1")),
+        json.dumps(record("b", note=7)).replace("7", number),
+    ]
+    target = TargetLeads(config=generic_config)
+    target.run(io.BytesIO("\n".join(lines).encode()))
+    assert list(emulator.leads["generic"]) == ["a"]
+    assert target.pipeline.report.count(Outcome.INVALID) == 1
+
+
 def test_outage_stops_the_run_and_blames_no_record(
     generic_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

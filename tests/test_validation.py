@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from referencing.exceptions import Unresolvable
 
 from target_leads.providers.dialect import compiled, python_pattern
 from target_leads.providers.validation import LeadSchema, Matcher
@@ -163,6 +165,17 @@ def test_doubles_are_compared_by_their_shortest_digits() -> None:
     assert compiled({"multipleOf": 0.01}).is_valid(0.07)
     assert not compiled({"multipleOf": 0.01}).is_valid(0.075)
     assert compiled({"multipleOf": 5, "maximum": 5}).is_valid("text")
+
+
+def test_nothing_is_fetched_from_the_network() -> None:
+    """A reference to another host is an error, and no request: a lead schema must not call anybody."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        schema = compiled({"$ref": f"http://127.0.0.1:{server.getsockname()[1]}/schema.json"})
+        with pytest.raises(Unresolvable):
+            schema.is_valid({})
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 @pytest.mark.parametrize(

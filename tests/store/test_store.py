@@ -459,7 +459,7 @@ EXAMPLES = "Give one such as sqlite:///target-leads.db or postgresql://user@host
     ],
 )
 def test_a_wrong_url(url: str, finding: str) -> None:
-    """A URL that cannot work is a wrong setting; what it was is not said, as it may hold a password."""
+    """A URL that cannot work is a wrong setting. What it was is not said, as a password may be in it."""
     with pytest.raises(SettingsError) as raised:
         Store(url, now=lambda: NOW)
     assert raised.value.findings == (finding,)
