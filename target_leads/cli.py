@@ -14,6 +14,7 @@ import click
 from target_leads.exceptions import Interrupted, SettingsError, TargetLeadsError
 from target_leads.progress import live_line
 from target_leads.redaction import place_of
+from target_leads.summary import success_line, summary
 
 if TYPE_CHECKING:
     from target_leads.target import TargetLeads
@@ -97,7 +98,7 @@ def _run(
         target = target_class(config=config, parse_env_config="ENV" in config_paths, dry_run=dry_run)
         with live_line(target.pipeline.report):
             target.run(file_input)
-        exit_status, last_line = 0, target.success_line()
+        exit_status, last_line = 0, success_line(target.pipeline.report, target.settings)
     except TargetLeadsError as error:
         exit_status, last_line = _exit_status(error), str(error)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: its message may hold a value, so it is not shown
@@ -106,7 +107,7 @@ def _run(
     if target is not None:
         with contextlib.suppress(TargetLeadsError):  # a store that fails now failed before, or tells less than that did
             target.close(exit_status)
-        for line in target.summary():
+        for line in summary(target.report, target.settings) if target.report else ():
             click.echo(line, err=True)
     click.echo(last_line, err=True)
     return exit_status

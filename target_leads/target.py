@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import logging
 import os
 import threading
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import MapExpressionError, RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import PluginCapabilities
-from singer_sdk.mapper import PluginMapper
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.target_base import Target
 
@@ -20,26 +17,26 @@ from target_leads import about
 from target_leads.batch_files import batch_records
 from target_leads.bootstrap import open_pipeline
 from target_leads.checkpoints import print_line
+from target_leads.environment import settings_from_environment
 from target_leads.exceptions import InputError, Interrupted, SettingsError, TargetLeadsError
 from target_leads.models import Outcome, Record
 from target_leads.reader import MessageReader
-from target_leads.redaction import without_secrets
 from target_leads.settings import Settings
 from target_leads.settings_reference import complete_schema, findings_beyond_our_own
 from target_leads.sinks import LeadSink
+from target_leads.stream_maps import StreamMaps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.mapper import StreamMap
 
     from target_leads.pipeline import Pipeline
+    from target_leads.report import RunReport
 
 _STDERR = 2
-_VARIABLES = "TARGET_LEADS_"
-_TRUTH_VALUES = frozenset({"true", "1", "yes", "on", "false", "0", "no", "off", ""})
 
 
 class TargetLeads(Target):
@@ -82,7 +79,7 @@ class TargetLeads(Target):
         self.append_builtin_config(self.config_jsonschema)
         settings = {
             **(config or {}),
-            **(_environment(self.config_jsonschema) if parse_env_config else {}),
+            **(settings_from_environment(self.config_jsonschema) if parse_env_config else {}),
             **({"dry_run": True} if dry_run else {}),
         }
         super().__init__(config={name: value for name, value in settings.items() if value is not None}, **options)
@@ -127,28 +124,10 @@ class TargetLeads(Target):
             self._pipeline.close(exit_status)
         self._resources.close()
 
-    def summary(self) -> list[str]:
-        """What the run did, a line for each provider, and what was refused and where that is kept."""
-        if self._pipeline is None:
-            return []
-        report = self._pipeline.report
-        lines = list(report.lines())
-        if report.dead_letters:
-            kept = (
-                "not kept, as this is a dry run"
-                if self.settings.dry_run
-                else f"in {without_secrets(self.settings.store_url)}"
-            )
-            lines += [f"{report.dead_letters} dead letters, {kept}:"]
-            lines += [f"  {reason}" for reason in report.commonest_reasons()]
-        return lines
-
-    def success_line(self) -> str:
-        """The last line of a run that settled everything."""
-        sentence = self.pipeline.report.sentence()
-        if self.settings.dry_run:
-            return f"Dry run: nothing was sent. {sentence}"
-        return f"Done. {sentence} Run {self.pipeline.report.run_id}."
+    @property
+    def report(self) -> RunReport | None:
+        """What the run has done; none if it did not begin."""
+        return None if self._pipeline is None else self._pipeline.report
 
     # Where the SDK's ways are left
 
@@ -188,10 +167,7 @@ class TargetLeads(Target):
 
     def setup_mapper(self) -> None:
         """Prepare the stream maps."""
-        # At debug level the SDK's mapper logs what a filter comes to, which may be a field's value.
-        logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
-        with _stream_map_findings():
-            self._mapper = _StreamMaps(plugin_config=dict(self.config), logger=self.logger)
+        self._mapper = StreamMaps(plugin_config=dict(self.config), logger=self.logger)
 
     def is_replacing(self, stream_name: str) -> bool:
         """Whether a stream had another sink before: its SCHEMA has changed."""
@@ -275,54 +251,3 @@ class TargetLeads(Target):
         with contextlib.suppress(OSError):
             # Not by sys.stderr: the interrupted code may be in the middle of a write to it.
             os.write(_STDERR, words.encode())
-
-
-class _StreamMaps(PluginMapper):
-    """The SDK's stream maps. What is wrong with them is a setting that is wrong."""
-
-    def register_raw_stream_schema(
-        self, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
-    ) -> None:
-        """Prepare the maps of one stream.
-
-        Raises:
-            SettingsError: one of them cannot be.
-        """
-        with _stream_map_findings():
-            super().register_raw_stream_schema(stream_name, schema, key_properties)
-
-
-@contextlib.contextmanager
-def _stream_map_findings() -> Iterator[None]:
-    """Turn whatever the SDK's mapper raises into a finding. It has seen settings and schemas then, and no record."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 -- beside its own errors it raises what its libraries do
-        raise SettingsError([f"stream_maps: {error}"]) from None
-
-
-def _environment(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings from environment variables, read by the SDK one by one, so that each mistake is told.
-
-    Raises:
-        SettingsError: a variable holds no value of its setting's type; it names all that do so.
-    """
-    settings: dict[str, Any] = {}
-    findings = []
-    for name, setting in schema["properties"].items():
-        variable = _VARIABLES + name.upper()
-        kinds = {setting["type"]} if isinstance(setting["type"], str) else set(setting["type"])
-        # The SDK would read reject_limit, a text or a number, as a number only.
-        kind = "string" if "string" in kinds else next(iter(kinds - {"null"}))
-        try:
-            settings |= parse_environment_config({"properties": {name: {**setting, "type": kind}}}, _VARIABLES)
-        except ValueError:
-            findings.append(f"{variable}: must be {_AS_TEXT[kind]}.")
-        if kind == "boolean" and os.environ.get(variable, "").lower() not in _TRUTH_VALUES:
-            findings.append(f"{variable}: must be true or false.")  # the SDK takes any other word for false
-    if findings:
-        raise SettingsError(findings)
-    return settings
-
-
-_AS_TEXT = {"array": "a list as JSON", "integer": "a whole number", "object": "an object as JSON"}

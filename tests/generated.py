@@ -69,8 +69,8 @@ def settings_page() -> str:
     return (
         "# Settings\n\n"
         "Made from the settings themselves by `make settings`. Give them in a file (`--config FILE`), as environment\n"
-        "variables (`--config ENV`; the name in capitals behind `TARGET_LEADS_`, objects and lists as JSON), or through\n"
-        "Meltano.\n\n"
+        "variables (`--config ENV`; the name in capitals behind `TARGET_LEADS_`, objects and lists as JSON), or\n"
+        "through Meltano.\n\n"
         f"{table}\n"
     )
 

@@ -407,7 +407,7 @@ def test_a_dry_run_leaves_no_trace(ended: Mapping[str, Ended]) -> None:
     """--dry-run wins over any setting: no request, no STATE, no store, and what is wrong is told."""
     assert ended["dry run"].requests == 0
     assert sorted(path.name for path in ended["dry run"].folder.iterdir()) == ["config.json", "leads.jsonl"]
-    assert "1 dead letters, not kept, as this is a dry run:" in ended["dry run"].words
+    assert "1 dead letter, not kept, as this is a dry run:" in ended["dry run"].words
 
 
 def test_what_was_refused_is_told(ended: Mapping[str, Ended]) -> None:

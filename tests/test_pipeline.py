@@ -14,6 +14,7 @@ from target_leads.models import Outcome
 from target_leads.providers import load_all
 from target_leads.sandbox import Arrival, Emulator, Interference, running
 from target_leads.store import Store
+from target_leads.summary import success_line
 from target_leads.target import TargetLeads
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def test_dry_run_sends_stores_and_promises_nothing(
     assert states(capsys) == []
     assert list(tmp_path.iterdir()) == []
     assert target.pipeline.report.count(Outcome.INVALID) == 1
-    assert target.success_line().startswith("Dry run: nothing was sent. 2 records received")
+    assert success_line(target.pipeline.report, target.settings).startswith("Dry run: nothing was sent. 2 records")
 
 
 def test_a_deleted_row_deletes_nothing(generic_config: dict[str, Any], emulator: Emulator) -> None:

@@ -106,6 +106,8 @@ def test_memory_stays_flat_whatever_a_provider_answers() -> None:
     assert report.dead_letters == 1500
     assert report.commonest_reasons(1) == ["500 × perch rejected: another reason (lead 1000, 1001, 1002 and more)"]
     assert len(report.commonest_reasons(5000)) == 1001
+    report.settle([settled("rejected", lead_id="1500", reason="reason 7")])
+    assert report.commonest_reasons(2)[1] == "2 × perch rejected: reason 7 (lead 7, 1500)"
 
 
 def test_what_people_read() -> None:

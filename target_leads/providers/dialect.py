@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -26,6 +27,7 @@ def compiled(schema: Any) -> Draft202012Validator:  # noqa: ANN401 -- a JSON Sch
     return _Validator(schema, format_checker=FORMATS, registry=Registry())
 
 
+@functools.cache
 def python_pattern(pattern: str) -> str:
     r"""A pattern of a schema in Python's words: in ECMA-262 ``$`` is the very end, and ``\d`` one of ten digits."""
     in_class = False

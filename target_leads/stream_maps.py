@@ -1,0 +1,49 @@
+"""Stream maps: the SDK's own, which change records before anything else does."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.mapper import PluginMapper
+
+from target_leads.exceptions import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+class StreamMaps(PluginMapper):
+    """The SDK's stream maps. What is wrong with them is a setting that is wrong."""
+
+    def __init__(self, plugin_config: Mapping[str, Any], logger: logging.Logger) -> None:
+        """Prepare what is the same for every stream.
+
+        Raises:
+            SettingsError: it cannot be.
+        """
+        # At debug level the SDK's mapper logs what a filter comes to, which may be a field's value.
+        logging.getLogger(PluginMapper.__module__).setLevel(logging.INFO)
+        with _stream_map_findings():
+            super().__init__(plugin_config=dict(plugin_config), logger=logger)
+
+    def register_raw_stream_schema(
+        self, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+    ) -> None:
+        """Prepare the maps of one stream.
+
+        Raises:
+            SettingsError: one of them cannot be.
+        """
+        with _stream_map_findings():
+            super().register_raw_stream_schema(stream_name, schema, key_properties)
+
+
+@contextlib.contextmanager
+def _stream_map_findings() -> Iterator[None]:
+    """Turn whatever the SDK's mapper raises into a finding. It has seen settings and schemas then, and no record."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 -- beside its own errors it raises what its libraries do
+        raise SettingsError([f"stream_maps: {error}"]) from None
