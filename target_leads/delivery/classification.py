@@ -75,8 +75,10 @@ def _classify(
     if answer.status < HTTPStatus.MULTIPLE_CHOICES:
         if rules.success_body is not None and (body is _UNREADABLE or not rules.success_body.matches(body)):
             return _unreadable(answer, "is not what the provider promises")
-        if body is _UNREADABLE and answer.body.strip() and "html" in answer.headers.get("content-type", "").lower():
-            return _unreadable(answer, "is a web page")
+        if body is _UNREADABLE and answer.body.strip():
+            content_type = answer.headers.get("content-type", "").lower()
+            if "html" in content_type or "json" in content_type:
+                return _unreadable(answer, "is a web page" if "html" in content_type else "is no JSON")
         return _verdict(answer, success, "")
     if answer.status < HTTPStatus.BAD_REQUEST:
         return _verdict(answer, refusal, "a redirect, which is never followed")

@@ -199,6 +199,15 @@ def test_a_web_page_is_no_success(
     assert result.reason == ("200 OK: the answer is a web page" if kind is RETRY else "200 OK")
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "Application/problem+JSON; charset=utf-8"])
+def test_a_body_that_calls_itself_json_and_is_none_is_no_success(
+    content_type: str, verdict: Callable[..., Verdict]
+) -> None:
+    """Also where no body is promised, one that is cut short shows that the answer did not arrive."""
+    result = verdict(_answer(200, text=b'{"id": "6f1c', content_type=content_type))
+    assert (result.kind, result.reason) == (RETRY, "200 OK: the answer is no JSON")
+
+
 @pytest.fixture
 def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine whose local time is not UTC."""
