@@ -6,13 +6,14 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from target_leads.exceptions import SettingsError
 from target_leads.mapping import StreamMapping, is_deletion
 from target_leads.models import LeadUpdate, Outcome, Settlement, Violation
 from target_leads.routing import provider_of_record, provider_of_stream
 from target_leads.settings import StreamSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_leads.models import Record
     from target_leads.providers import Definition
@@ -58,11 +59,18 @@ class Admission:
             key_properties=key_properties,
             provider=provider_of_stream(stream, self._settings, self._definitions),
         )
+        if findings := list(_missing_columns(stream, plan.settings, columns)):
+            raise SettingsError(findings)
         self._streams[stream] = plan
         if not plan.provider:
             return self._dropped_by_all(stream, plan, columns)
         self._account_of(plan.provider)
         return self._mapping(stream, plan, plan.provider).dropped(columns)
+
+    @property
+    def streams(self) -> frozenset[str]:
+        """Names of the streams whose SCHEMA has come."""
+        return frozenset(self._streams)
 
     def provider_of(self, stream: str) -> str:
         """The provider of a stream; empty if there is none, or each record has to say."""
@@ -132,6 +140,16 @@ class Admission:
             key_properties=key_properties,
             provider_field=self._settings.provider_field,
         )
+
+
+def _missing_columns(stream: str, settings: StreamSettings, columns: Sequence[str]) -> Iterator[str]:
+    """Fields that the settings name and the stream's SCHEMA does not; one that names no field at all is believed."""
+    has = f"is no field of the stream; it has {', '.join(columns)}."
+    if columns and settings.lead_id and settings.lead_id not in columns:
+        yield f"streams.{stream}.lead_id: {settings.lead_id} {has}"
+    for column in settings.fields or ():
+        if columns and column not in columns:
+            yield f"streams.{stream}.fields: {column} {has}"
 
 
 def _refused(

@@ -109,6 +109,8 @@ def _run(
             target.close(exit_status)
         for line in summary(target.report, target.settings) if target.report else ():
             click.echo(line, err=True)
+        if exit_status and target.report:
+            click.echo(target.report.sentence(), err=True)
     click.echo(last_line, err=True)
     return exit_status
 
@@ -141,7 +143,7 @@ def _read_config(paths: tuple[str, ...]) -> dict[str, Any]:
         if path == "ENV":
             continue
         try:
-            settings = json.loads(Path(path).read_text(encoding="utf-8"))
+            settings = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         except OSError as error:
             findings.append(f"--config {path}: cannot be read: {error.strerror}.")
         except ValueError as error:

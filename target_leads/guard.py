@@ -33,6 +33,11 @@ class Guard:
         share = self._limit.share or 0
         return self._report.settled >= _COUNTS_FROM and refused > share * self._report.received
 
+    @property
+    def sees_no_success(self) -> bool:
+        """Whether records were refused and none was accepted. As long as that is so, no STATE may go out."""
+        return self._limit.share != 1 and bool(self._report.dead_letters) and not self._report.count(*_GOOD_SIGNS)
+
     def check(self) -> None:
         """End the run if the limit is exceeded.
 
@@ -49,13 +54,13 @@ class Guard:
             RejectLimitReached: so it is.
         """
         self.check()
-        if self._limit.share != 1 and self._report.dead_letters and not self._report.count(*_GOOD_SIGNS):
+        if self.sees_no_success:
             raise self._reached("and nothing was accepted")
 
     def _reached(self, why: str) -> RejectLimitReached:
         reasons = "; ".join(self._report.commonest_reasons(3))
         return RejectLimitReached(
             f"{self._report.dead_letters} of {self._report.settled} records were refused, {why}. "
-            f"No STATE was printed for them. Commonest: {reasons}. Mend the mapping or the data and run again, "
+            f"No STATE was printed for this batch. Commonest: {reasons}. Mend the mapping or the data and run again, "
             "or raise reject_limit."
         )

@@ -136,6 +136,7 @@ class Pipeline:
             if isinstance(admitted, Settlement):
                 yield admitted
             else:
+                self.report.admit(admitted)
                 updates.append(admitted)
         if updates and self._dispatcher is not None:
             yield from self._dispatcher.deliver(updates)
@@ -150,5 +151,6 @@ class Pipeline:
                 self._stopping.set()
 
     def _release(self) -> None:
-        if self._checkpoints is not None and not self._waiting and not self.report.unsettled:
+        everything_is_settled = not self._waiting and not self.report.unsettled
+        if self._checkpoints is not None and everything_is_settled and not self._guard.sees_no_success:
             self._checkpoints.release()

@@ -61,7 +61,7 @@ class MessageReader(GenericSingerReader[str]):
             if not line.isspace():
                 message = self.deserialize_json(line)
                 if message["type"] not in callbacks:
-                    raise _unreadable(self._place, "has a type that is no Singer message type")
+                    raise self.unreadable("has a type that is no Singer message type")
                 callbacks[message["type"]](message)
                 counts[message["type"]] += 1
         return counts
@@ -74,14 +74,14 @@ class MessageReader(GenericSingerReader[str]):
         """
         message = _parse(line, self._place)
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            raise _unreadable(self._place, "is no Singer message: it is no object with a type")
+            raise self.unreadable("is no Singer message: it is no object with a type")
         record, stream = message.get("record", {}), message.get("stream", "")
         if not isinstance(record, dict) or not isinstance(stream, str):
-            raise _unreadable(self._place, "is no Singer message: record must be an object and stream text")
+            raise self.unreadable("is no Singer message: record must be an object and stream text")
         if message["type"] in _SHAPES:
             for error in _SHAPES[message["type"]].iter_errors(message):
                 violation = next(broken_rules(error))
-                raise _unreadable(self._place, f"is no {message['type']} message: {violation}")
+                raise self.unreadable(f"is no {message['type']} message: {violation}")
         return message
 
     def parse_record(self, line: bytes, place: str) -> dict[str, Any]:
@@ -102,7 +102,11 @@ class MessageReader(GenericSingerReader[str]):
             InputError: one is missing.
         """
         if missing := requires - line_dict.keys():
-            raise _unreadable(self._place, f"lacks {', '.join(sorted(missing))}")
+            raise self.unreadable(f"lacks {', '.join(sorted(missing))}")
+
+    def unreadable(self, what: str) -> InputError:
+        """What is wrong with the line that was read last."""
+        return _unreadable(self._place, what)
 
     @property
     def _place(self) -> str:

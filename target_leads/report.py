@@ -11,7 +11,7 @@ from target_leads.models import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from target_leads.models import Settlement
+    from target_leads.models import LeadUpdate, Settlement
 
 _LEADS_NAMED = 3
 _REASONS_TOLD = 5
@@ -35,12 +35,18 @@ class RunReport:
         self.run_id = run_id
         self.received = 0
         self.requests = 0
+        self.admitted: Counter[str] = Counter()
+        """Records that were to be sent, by provider."""
         self._outcomes: dict[str, Counter[Outcome]] = {}
         self._reasons: dict[tuple[str, Outcome, str], Reason] = {}
 
     def receive(self) -> None:
         """Count a record that came in."""
         self.received += 1
+
+    def admit(self, update: LeadUpdate) -> None:
+        """Count a record that is to be sent."""
+        self.admitted[update.provider] += 1
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
         """Count what became of some records."""
@@ -93,7 +99,7 @@ class RunReport:
         """The causes of the most dead letters, each in one line that names up to three leads."""
         ordered = sorted(self._reasons.items(), key=lambda entry: -entry[1].count)
         return [
-            f"{reason.count} × {provider} {outcome}: {words} ({_leads(reason)})"
+            f"{reason.count} × {provider} {outcome}: {words}{_leads(reason)}"
             for (provider, outcome, words), reason in ordered[:most]
         ]
 
@@ -106,7 +112,14 @@ class RunReport:
         """All providers together, in one sentence."""
         totals = Counter({outcome: self.count(outcome) for outcome in Outcome})
         totals[Outcome.UNSETTLED] = self.unsettled
-        return f"{self.received} records received: {_words(totals) or 'nothing to do'}."
+        return f"{_records(self.received)} received: {_words(totals) or 'nothing to do'}."
+
+    def dry_run_sentence(self) -> str:
+        """What a run that is no dry run would do with the same records."""
+        totals = Counter({outcome: self.count(outcome) for outcome in Outcome})
+        by_provider = ", ".join(f"{provider} {count}" for provider, count in sorted(self.admitted.items()))
+        sent = f"{self.admitted.total()} would be sent{f' ({by_provider})' if by_provider else ''}"
+        return f"{_records(self.received)} received: {', '.join(filter(None, (sent, _words(totals))))}."
 
     def _reason(self, entry: Settlement) -> None:
         key = (_provider(entry), entry.outcome, entry.reason)
@@ -122,12 +135,21 @@ def _provider(entry: Settlement) -> str:
     return entry.provider or "none"
 
 
+def _records(count: int) -> str:
+    return f"{count} record{'' if count == 1 else 's'}"
+
+
 def _words(counter: Counter[Outcome]) -> str:
     return ", ".join(f"{counter[outcome]} {outcome}" for outcome in Outcome if counter[outcome])
 
 
 def _leads(reason: Reason) -> str:
     if not reason.lead_ids:
-        return "no usable lead id"
+        return ""
     more = " and more" if reason.count > len(reason.lead_ids) else ""
-    return f"lead {', '.join(reason.lead_ids)}{more}"
+    return f" (lead {', '.join(map(_printable, reason.lead_ids))}{more})"
+
+
+def _printable(lead_id: str) -> str:
+    """A lead's id that breaks no line and moves no cursor."""
+    return lead_id if lead_id.isprintable() else lead_id.encode("unicode_escape").decode()

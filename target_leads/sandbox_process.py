@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
-from target_leads.exceptions import TargetLeadsError
+from target_leads.exceptions import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,29 +24,25 @@ def sandbox_process(definitions: Mapping[str, Definition], provider_paths: Seque
     it cannot outlive the run, however that ends.
 
     Raises:
-        TargetLeadsError: the sandbox did not start.
+        SettingsError: the sandbox did not start; it holds what the sandbox said.
     """
     command = [sys.executable, "-m", "target_leads", "sandbox", "--port", "0", "--until-stdin-closes"]
     for path in provider_paths:
         command += ["--provider-path", path]
-    process = subprocess.Popen(  # noqa: S603 -- the command is our own
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            url = process.stdout.readline().strip() if process.stdout else ""
-            if not url:
-                message = "The sandbox did not start. Run target-leads sandbox by hand to see why."
-                raise TargetLeadsError(message)
-            yield {name: url + definition.sandbox_path for name, definition in definitions.items()}
-        finally:
-            if process.stdin:
-                process.stdin.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=5)
-            process.kill()
+    with tempfile.TemporaryFile() as words:
+        process = subprocess.Popen(  # noqa: S603 -- the command is our own
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True, start_new_session=True
+        )
+        with process:
+            try:
+                url = process.stdout.readline().strip() if process.stdout else ""
+                if not url:
+                    words.seek(0)
+                    raise SettingsError([f"The sandbox did not start. {words.read().decode(errors='replace').strip()}"])
+                yield {name: url + definition.sandbox_path for name, definition in definitions.items()}
+            finally:
+                if process.stdin:
+                    process.stdin.close()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=5)
+                process.kill()

@@ -26,5 +26,5 @@ def summary(report: RunReport, settings: Settings) -> Iterator[str]:
 def success_line(report: RunReport, settings: Settings) -> str:
     """The last line of a run that settled everything."""
     if settings.dry_run:
-        return f"Dry run: nothing was sent. {report.sentence()}"
+        return f"Dry run: nothing was sent. {report.dry_run_sentence()}"
     return f"Done. {report.sentence()} Run {report.run_id}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import difflib
 import os
 import threading
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -136,6 +137,8 @@ class TargetLeads(Target):
         super().process_endofpipe()
         if self._signal_number:
             raise Interrupted(self._signal_number)
+        for stream in sorted(self.settings.streams.keys() - self.pipeline.admission.streams):
+            self.logger.warning("streams.%s has no effect: no stream of this name came.", stream)
         self.pipeline.finish()
         self.close(exit_status=0)
 
@@ -162,7 +165,9 @@ class TargetLeads(Target):
         if findings and raise_errors:
             raise SettingsError(findings)
         for name in sorted(self._config.keys() - self.config_jsonschema["properties"].keys()):
-            self.logger.warning("There is no setting %s; it has no effect.", name)
+            near = difflib.get_close_matches(name, self.config_jsonschema["properties"], n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            self.logger.warning("There is no setting %s; it has no effect.%s", name, hint)
         return findings
 
     def setup_mapper(self) -> None:
@@ -182,7 +187,8 @@ class TargetLeads(Target):
         self._assert_line_requires(message_dict, requires={"stream", "record"})
         stream, self.original_record = message_dict["stream"], message_dict["record"]
         if stream not in self.mapper.stream_maps:
-            self._assert_sink_exists(stream)
+            what = f"is a RECORD of the stream {stream}, whose SCHEMA did not come before it"
+            raise RecordsWithoutSchemaException(self._reader.unreadable(what))
         taken = [self._take(stream, stream_map) for stream_map in self.mapper.stream_maps[stream]]
         if not any(taken):
             self._take_settled(stream, Outcome.IGNORED, "filtered by stream_maps")

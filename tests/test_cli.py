@@ -300,7 +300,7 @@ def test_last_line_of_a_good_run(ended: Mapping[str, Ended]) -> None:
 
 
 LAST_LINES = {
-    "dry run": "Dry run: nothing was sent. 3 records received: 1 invalid, 2 unsettled.",
+    "dry run": "Dry run: nothing was sent. 3 records received: 2 would be sent (generic 2), 1 invalid.",
     "unreadable": "Line 5 of the input is not UTF-8 at byte 21. What came before it is settled. "
     "Mend the tap or the file, then run again.",
     "closed": "STATE cannot be written to standard output: Broken pipe. What was delivered is in the store. "
@@ -311,8 +311,8 @@ LAST_LINES = {
     "no input": "Standard input is closed. Pipe the messages of a tap into it, or give --input.",
     "refusing": "generic refuses the credentials (401 Unauthorized: the credentials are refused). "
     "Check providers.generic.token and that they belong to http://127.0.0.1:*/refusing/generic/v1, then run again.",
-    "down": "generic lets no update through (503 Service Unavailable, 1 attempts each). "
-    "Nothing is lost: run again later, and the rest is sent then.",
+    "down": "generic lets no update through (503 Service Unavailable, 1 attempt each). Nothing is lost: "
+    "see that http://127.0.0.1:*/down/generic/v1 is right, or run again later, and the rest is sent then.",
 }
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_leads.exceptions import CredentialsRefused, ProviderUnavailable, RejectLimitReached, StoreError
+from target_leads.exceptions import (
+    CredentialsRefused,
+    ProviderUnavailable,
+    RejectLimitReached,
+    SettingsError,
+    StoreError,
+)
 from target_leads.models import Outcome
 from target_leads.providers import load_all
 from target_leads.sandbox import Arrival, Emulator, Interference, running
@@ -179,10 +186,69 @@ def test_too_many_refusals_stop_the_run_before_its_state(
     assert emulator.request_count == 0
 
 
-def test_all_refused_and_nothing_accepted_stops_the_run(generic_config: dict[str, Any]) -> None:
-    """A run that refused its only record does not look like a success."""
+@pytest.mark.parametrize("batch_size_rows", [1, 2, 1000])
+def test_all_refused_and_nothing_accepted_stops_the_run(
+    generic_config: dict[str, Any], batch_size_rows: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that refused all it got does not look like a success: no STATE moves the bookmark past those records."""
+    messages = [schema(), record("a", email="bad"), state(1), record("b", email="bad"), state(2)]
     with pytest.raises(RejectLimitReached, match="and nothing was accepted"):
-        run(generic_config, [schema(), record("a", email="bad")])
+        run({**generic_config, "batch_size_rows": batch_size_rows}, messages)
+    assert states(capsys) == []
+
+
+def test_state_that_waited_for_a_success_goes_out_with_it(
+    generic_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once one record is accepted, the refused ones before it are dead letters like any others."""
+    messages = [schema(), record("a", email="bad"), state(1), record("b", note="good"), state(2)]
+    run({**generic_config, "batch_size_rows": 1}, messages)
+    assert states(capsys) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("lead_id", "idd"), ("fields", {"frist": "note"})], ids=["lead id", "field"]
+)
+def test_a_column_that_the_stream_lacks_is_a_wrong_setting(
+    generic_config: dict[str, Any], setting: str, value: object
+) -> None:
+    """A typo in a column's name is found at the SCHEMA: otherwise it would cost every record of the stream."""
+    config = generic_config | {"streams": {"leads": {setting: value}}}
+    with pytest.raises(SettingsError, match=rf"^streams\.leads\.{setting}: \w+ is no field of the stream; it has id,"):
+        run(config, [schema(), record("a", note="1")])
+
+
+def test_settings_of_a_stream_that_never_came_are_told(
+    generic_config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A typo in a stream's name has no effect, and says so."""
+    run(generic_config | {"streams": {"laeds": {"nulls": "send"}}}, [schema(), record("a", note="1")])
+    assert "streams.laeds has no effect: no stream of this name came." in caplog.messages
+
+
+def test_a_misspelt_setting_is_told(generic_config: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """An unknown setting at the top is a warning that names the one it resembles."""
+    TargetLeads(config={**generic_config, "dryrun": True})
+    assert "There is no setting dryrun; it has no effect. Did you mean dry_run?" in caplog.messages
+
+
+def test_a_lead_id_cannot_forge_a_line(generic_config: dict[str, Any]) -> None:
+    """An id with a line break or a terminal's control characters is told in escapes."""
+    target = TargetLeads(config=generic_config | {"reject_limit": "100%"})
+    lines = [schema(), record("a\n\x1b[31mDone.", email="bad")]
+    target.run(io.BytesIO(b"\n".join(json.dumps(line).encode() for line in lines)))
+    (reason,) = target.pipeline.report.commonest_reasons()
+    assert reason.endswith(r"(lead a\n\x1b[31mDone.)")
+
+
+def test_a_sandbox_that_does_not_start_says_why(generic_config: dict[str, Any], tmp_path: Path) -> None:
+    """What keeps the sandbox from starting, such as a broken recorded response, is told with its place."""
+    folder = shutil.copytree(f"{generic_config['provider_paths'][0]}/generic", tmp_path / "generic")
+    (folder / "responses" / "updated.json").write_text('{"status": 200}')
+    target = TargetLeads(config={"sandbox": True, "provider": "generic", "provider_paths": [str(folder)]})
+    with pytest.raises(SettingsError, match=r"The sandbox did not start\. .*updated\.json: \$: 'source' is a required"):
+        target.run(io.BytesIO())
+    target.close(exit_status=2)
 
 
 def test_store_failure_prints_no_state(

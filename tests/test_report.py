@@ -94,7 +94,7 @@ def test_commonest_reasons() -> None:
     )
     assert report.commonest_reasons() == [
         "5 × perch invalid: $.x is required (lead b, c, d and more)",
-        "2 × bizmate invalid: no id (no usable lead id)",
+        "2 × bizmate invalid: no id",
         "1 × perch rejected: 404 Not Found (lead a)",
     ]
     assert report.commonest_reasons(1) == ["5 × perch invalid: $.x is required (lead b, c, d and more)"]

@@ -241,7 +241,7 @@ def test_4_a_record_before_its_schema_ends_the_run_after_what_came_before(
 ) -> None:
     """A RECORD whose stream has no SCHEMA yet is an unreadable input: the rest is settled, the stream is named."""
     messages = [schema(), record(id="a", note="1"), state({"at": 1}), record("unknown", id="b")]
-    with pytest.raises(InputError, match="'unknown'"):
+    with pytest.raises(InputError, match="Line 4 of the input is a RECORD of the stream unknown"):
         run(generic_config, messages)
     assert capsys.readouterr().out == '{"at": 1}\n'
 

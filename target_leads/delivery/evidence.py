@@ -106,7 +106,8 @@ class Evidence:
     def _unavailable(self, result: Result) -> ProviderUnavailable:
         return ProviderUnavailable(
             f"{self._account.definition.name} lets no update through ({result.attempts.verdict.reason}, "
-            f"{result.attempts.count} attempts each). Nothing is lost: run again later, and the rest is sent then."
+            f"{result.attempts.count} attempt{'' if result.attempts.count == 1 else 's'} each). Nothing is lost: "
+            f"see that {self._account.base_url} is right, or run again later, and the rest is sent then."
         )
 
     def _wait_too_long(self, result: Result) -> ProviderUnavailable:

@@ -67,6 +67,10 @@ class Transport:
             return Failure(reason="no connection within the time-out")
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
             return Failure(reason="no answer within the time-out")
+        except requests.exceptions.ConnectionError as error:
+            cause = getattr(error.args[0], "reason", None) if error.args else None
+            unknown = isinstance(cause, urllib3.exceptions.NameResolutionError)
+            return Failure(reason="the host's name is not known" if unknown else "the connection failed or broke")
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError):
             return Failure(reason="the connection failed or broke")
         if len(body) > _MOST_BYTES:

@@ -126,7 +126,7 @@ def test_several_in_a_row_are_an_outage(verdict: Verdict, witness: Witness) -> N
     assert isinstance(witness.evidence.stop, ProviderUnavailable)
     assert str(witness.evidence.stop) == (
         f"generic lets no update through ({verdict.reason}, 5 attempts each). "
-        "Nothing is lost: run again later, and the rest is sent then."
+        "Nothing is lost: see that https://api.example.com/v1 is right, or run again later, and the rest is sent then."
     )
 
 
