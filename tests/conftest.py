@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TESTS = Path(__file__).parent
+os.environ["PYTHONWARNINGS"] = "ignore:Python 3.10 reached its end of life"  # for processes that tests start
 OWN_PROVIDERS = TESTS / "providers"
 
 
