@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -20,7 +21,7 @@ from target_leads.exceptions import (
 from target_leads.models import Outcome
 from target_leads.providers import load_all
 from target_leads.sandbox import Arrival, Emulator, Interference, running
-from target_leads.store import Store
+from target_leads.store import DeadLetter, Store
 from target_leads.summary import success_line
 from target_leads.target import TargetLeads
 
@@ -63,9 +64,10 @@ def states(capsys: pytest.CaptureFixture[str]) -> list[int]:
     return [json.loads(line)["bookmark"] for line in capsys.readouterr().out.splitlines()]
 
 
-def open_store() -> Store:
-    """The store that a run makes by default."""
-    return Store("sqlite:///target-leads.db", now=lambda: 0.0)
+def dead_letters() -> list[DeadLetter]:
+    """The open dead letters in the store that a run makes by default."""
+    with contextlib.closing(Store("sqlite:///target-leads.db", now=lambda: 0.0)) as store:
+        return list(store.open_dead_letters())
 
 
 def after(number: int, interference: Interference) -> Callable[[Arrival], Interference]:
@@ -127,7 +129,7 @@ def test_one_bad_record_costs_only_itself(
     run(generic_config, [schema(), record("a", note="one"), bad, record("c", note="three"), state(1)])
     assert sorted(emulator.leads["generic"]) == ["a", "c"]
     assert states(capsys) == [1]
-    (letter,) = open_store().open_dead_letters()
+    (letter,) = dead_letters()
     assert (letter.outcome, letter.lead_id, letter.record) == (Outcome.INVALID, "b", bad["record"])
     assert letter.reason == "$.email must be a valid email"
 
@@ -161,7 +163,7 @@ def test_outage_stops_the_run_and_blames_no_record(
         with pytest.raises(ProviderUnavailable, match="generic lets no update through"):
             run(config, [*messages, state(2)])
     assert states(capsys) == [1]
-    assert list(open_store().open_dead_letters()) == []
+    assert dead_letters() == []
     assert emulator.request_count <= 2 + 3
 
 
@@ -171,7 +173,7 @@ def test_refused_credentials_stop_the_run(generic_config: dict[str, Any], capsys
     with pytest.raises(CredentialsRefused, match=r"Check providers\.generic\.token"):
         run(generic_config, [schema(), record("a", note="1"), state(1)])
     assert states(capsys) == []
-    assert list(open_store().open_dead_letters()) == []
+    assert dead_letters() == []
 
 
 def test_too_many_refusals_stop_the_run_before_its_state(
@@ -301,7 +303,8 @@ def test_counts_of_a_run_add_up_in_the_store(generic_config: dict[str, Any]) -> 
     """The row in runs says how the run ended, and its outcomes add up to what was received."""
     messages = [schema(), record("a", note="1"), record("b", email="bad"), record("c", _sdc_deleted_at="x", note="1")]
     target = run(generic_config, messages)
-    row = open_store().run(target.pipeline.report.run_id)
+    with contextlib.closing(Store("sqlite:///target-leads.db", now=lambda: 0.0)) as store:
+        row = store.run(target.pipeline.report.run_id)
     assert row["received"] == 3 == sum(row[outcome.value] for outcome in Outcome)
     assert (row["delivered"], row["invalid"], row["ignored"], row["exit_status"]) == (1, 1, 1, 0)
     assert row["providers"] == {"generic": {"delivered": 1, "ignored": 1, "invalid": 1}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -37,7 +38,8 @@ def test_demo_delivers_to_every_provider(demo: subprocess.CompletedProcess[str],
         assert f"\n{provider}: " in demo.stderr
     *_, last_line = demo.stderr.splitlines()
     assert last_line.startswith("Done. 22 records received: 20 delivered, 1 invalid, 1 rejected.")
-    letters = list(Store(f"sqlite:///{tmp_path}/.demo/target-leads.db", now=lambda: 0.0).open_dead_letters())
+    with contextlib.closing(Store(f"sqlite:///{tmp_path}/.demo/target-leads.db", now=lambda: 0.0)) as store:
+        letters = list(store.open_dead_letters())
     assert [(letter.provider, letter.outcome, letter.reason) for letter in letters] == [
         ("perch", Outcome.INVALID, "$.email must be a valid email"),
         ("bizmate", Outcome.REJECTED, "404 Not Found: the lead does not exist"),

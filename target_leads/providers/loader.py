@@ -61,7 +61,10 @@ def load_all(provider_paths: Sequence[str]) -> Mapping[str, Definition]:
 
 def _folders(path: Path) -> list[Path]:
     """The provider folder at a path, or those inside it."""
-    folders = [path] if (path / "provider.json").is_file() else sorted(path.glob("*/provider.json"))
+    try:
+        folders = [path] if (path / "provider.json").is_file() else sorted(path.glob("*/provider.json"))
+    except ValueError:  # a NUL, which no path can hold
+        folders = []
     if not folders:
         raise DefinitionError(
             [f"provider_paths: {path} is no provider folder and holds none: there is no provider.json."]
