@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, MetaData, String, Table, Text, TypeDecorator
 
 from target_leads.models import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Dialect
 
 VERSION = 1
@@ -29,6 +31,19 @@ class _Moment(TypeDecorator[datetime.datetime]):
     ) -> datetime.datetime | None:
         """Name the zone."""
         return value.replace(tzinfo=datetime.timezone.utc) if value is not None and value.tzinfo is None else value
+
+
+def _settlement_columns() -> Iterator[Column[Any]]:
+    """What `outcomes` and `dead_letters` both say of a record."""
+    yield Column("stream", Text, nullable=False)
+    yield Column("provider", Text, nullable=False)
+    yield Column("account", Text, nullable=False)
+    yield Column("lead_id", Text, nullable=False)
+    yield Column("outcome", String(16), nullable=False)
+    yield Column("reason", Text, nullable=False)
+    yield Column("status", Integer, comment="HTTP status of the last answer")
+    yield Column("attempts", Integer, nullable=False)
+    yield Column("job_id", Text, nullable=False, comment="the provider's job, where it writes later")
 
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -57,15 +72,7 @@ outcomes = Table(
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("run_id", String(36), nullable=False),
     Column("settled_at", _Moment, nullable=False),
-    Column("stream", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("lead_id", Text, nullable=False),
-    Column("outcome", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("status", Integer, comment="HTTP status of the last answer"),
-    Column("attempts", Integer, nullable=False),
-    Column("job_id", Text, nullable=False, comment="the provider's job, where it writes later"),
+    *_settlement_columns(),
     Index("outcomes_by_lead", "provider", "account", "lead_id"),
     Index("outcomes_by_run", "run_id"),
 )
@@ -76,16 +83,8 @@ dead_letters = Table(
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("run_id", String(36), nullable=False),
     Column("created_at", _Moment, nullable=False),
-    Column("stream", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("lead_id", Text, nullable=False),
-    Column("outcome", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
+    *_settlement_columns(),
     Column("violations", Text, nullable=False, comment="JSON list of {path, rule}"),
-    Column("status", Integer, comment="HTTP status of the last answer"),
-    Column("attempts", Integer, nullable=False),
-    Column("job_id", Text, nullable=False),
     Column("record", Text, nullable=False, comment="the record as the tap sent it, as JSON"),
     Column("closed_at", _Moment, comment="null while the dead letter is open"),
     Index("dead_letters_by_lead", "provider", "account", "lead_id"),
