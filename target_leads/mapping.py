@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from target_leads.settings import StreamSettings
 
 _METADATA_PREFIX = "_sdc_"
+_MOST_COLUMNS = 10_000
+"""Remembered; records may bring names that their SCHEMA never had, and memory stays flat whatever they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class StreamMapping:
         if provider_field in self._mapped or any(column.startswith(_METADATA_PREFIX) for column in self._mapped):
             message = f"streams.{stream}.fields: a column that names the provider or begins with _sdc_ is never sent."
             raise SettingsError([message])
-        self._path_of = functools.cache(self._decide_path)
+        self._path_of = functools.lru_cache(_MOST_COLUMNS)(self._decide_path)
 
     def dropped(self, columns: Iterable[str]) -> list[str]:
         """Those of a stream's columns that no field of the provider stands for."""
