@@ -93,7 +93,7 @@ class Admission:
         provider = provider_of_record(
             record.fields, provider_field=self._settings.provider_field, default=plan.provider
         )
-        deleted = is_deletion(record.fields)
+        deleted = is_deletion(record.original) or is_deletion(record.fields)  # stream maps may drop the column
         if provider not in self._definitions:
             if deleted:  # such a row may hold nothing but its key
                 return _ignored(record, _UNKNOWN_PROVIDER, "", "", _DELETED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import uuid
 from typing import TYPE_CHECKING
@@ -70,7 +71,8 @@ def _account(
     config = settings.providers.get(provider, {})
     if provider in urls:
         config = sandbox_config(definition, config, url=urls[provider])
-    return Account.open(definition, config, concurrency=settings.concurrency)
+    account = Account.open(definition, config, concurrency=settings.concurrency)
+    return dataclasses.replace(account, uses_proxy=provider not in urls)
 
 
 def _check_named_providers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ class MappedRecord:
 
     lead_id: str
     """Empty if the record has no usable id; then there is a violation."""
-    fields: Mapping[str, Any]
+    fields: Mapping[str, Any] = field(repr=False)
     violations: tuple[Violation, ...] = ()
     """What is wrong with the record before the provider's schema is asked."""
 

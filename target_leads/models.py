@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ class Record:
     """One record of the tap, as a stream's sink receives it."""
 
     stream: str
-    fields: Mapping[str, Any]
+    fields: Mapping[str, Any] = field(repr=False)
     """The record's columns, after stream maps."""
-    original: Mapping[str, Any]
+    original: Mapping[str, Any] = field(repr=False)
     """The record as the tap sent it, before stream maps. Kept if it becomes a dead letter."""
 
 
@@ -99,7 +99,7 @@ class LeadUpdate:
     account: str
     """Name that keeps two sets of credentials of one provider apart."""
     lead_id: str
-    fields: Mapping[str, Any]
+    fields: Mapping[str, Any] = field(repr=False)
     """The update in the provider's own field names, as its ``lead.schema.json`` describes it."""
 
 

@@ -75,6 +75,8 @@ class MessageReader(GenericSingerReader[str]):
         message = _parse(line, self._place)
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise self.unreadable("is no Singer message: it is no object with a type")
+        if message["type"] == "STATE":
+            self._check_numbers(line)
         record, stream = message.get("record", {}), message.get("stream", "")
         if not isinstance(record, dict) or not isinstance(stream, str):
             raise self.unreadable("is no Singer message: record must be an object and stream text")
@@ -103,6 +105,13 @@ class MessageReader(GenericSingerReader[str]):
         """
         if missing := requires - line_dict.keys():
             raise self.unreadable(f"lacks {', '.join(sorted(missing))}")
+
+    def _check_numbers(self, line: str | bytes) -> None:
+        """Refuse a STATE with a number that cannot be kept: printed in another form, it would spoil the bookmark."""
+        try:
+            json.loads(line, parse_float=Decimal)
+        except InvalidOperation:
+            raise self.unreadable("is a STATE with a number beyond any range") from None
 
     def unreadable(self, what: str) -> InputError:
         """What is wrong with the line that was read last."""

@@ -59,7 +59,7 @@ class RunReport:
     @property
     def settled(self) -> int:
         """Records whose fate is known."""
-        return sum(counter.total() for counter in self._outcomes.values())
+        return sum(counter.total() for counter in tuple(self._outcomes.values()))
 
     @property
     def unsettled(self) -> int:
@@ -68,7 +68,7 @@ class RunReport:
 
     def count(self, *outcomes: Outcome) -> int:
         """Records that ended as one of these outcomes, over all providers."""
-        return sum(counter[outcome] for counter in self._outcomes.values() for outcome in outcomes)
+        return sum(counter[outcome] for counter in tuple(self._outcomes.values()) for outcome in outcomes)
 
     @property
     def dead_letters(self) -> int:

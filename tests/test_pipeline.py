@@ -13,6 +13,7 @@ import pytest
 
 from target_leads.exceptions import (
     CredentialsRefused,
+    InputError,
     ProviderUnavailable,
     RejectLimitReached,
     SettingsError,
@@ -318,3 +319,41 @@ def test_a_shaky_provider_still_gets_everything(generic_config: dict[str, Any], 
         generic_config["providers"]["generic"]["base_url"] = f"{url}/generic/v1"
         run(generic_config, [schema(), *(record(f"a{number}", note=str(number)) for number in range(8))])
     assert emulator.leads["generic"] == {f"a{number}": {"note": str(number)} for number in range(8)}
+
+
+def test_a_bookmark_that_cannot_be_kept_is_not_printed_in_another_form(
+    generic_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A STATE with a number beyond any range ends the run where it stands; what came before it is settled."""
+    lines = [json.dumps(schema()), json.dumps(record("a", note="1")), json.dumps(state(1)), json.dumps(state(2))]
+    lines[-1] = lines[-1].replace("2", "1e99999999999999999999")
+    target = TargetLeads(config=generic_config)
+    with pytest.raises(InputError, match="Line 4 of the input is a STATE with a number beyond any range"):
+        target.run(io.BytesIO("\n".join(lines).encode()))
+    target.close(exit_status=1)
+    assert states(capsys) == [1]
+
+
+def test_a_deleted_row_stays_deleted_whatever_stream_maps_leave_of_it(
+    generic_config: dict[str, Any], emulator: Emulator
+) -> None:
+    """The mark of a deletion counts as the tap sent it, also where a stream map drops its column."""
+    config = generic_config | {"stream_maps": {"leads": {"id": "id", "note": "note", "__else__": None}}}
+    run(config, [schema(), record("a", note="1", _sdc_deleted_at="2026-11-20T00:00:00Z")])
+    assert emulator.request_count == 0
+
+
+@pytest.mark.parametrize("store_url", ["sqlite://store.db", "sqlite:///file:store.db?uri=true"])
+def test_a_store_url_that_cannot_be_used_is_a_wrong_setting(generic_config: dict[str, Any], store_url: str) -> None:
+    """Two slashes, and a query that would open another file than the private one, are told before anything is sent."""
+    target = TargetLeads(config=generic_config | {"store_url": store_url})
+    with pytest.raises(SettingsError, match=r"^store_url: .* Give one such as sqlite:///target-leads\.db"):
+        target.run(io.BytesIO())
+
+
+def test_the_sandbox_is_reached_past_any_proxy(generic_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes to the sandbox stays on the machine, also where the environment names a proxy."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    config = {"sandbox": True, "provider": "generic", "provider_paths": generic_config["provider_paths"]}
+    target = run(config, [schema(), record("a", note="1")])
+    assert target.pipeline.report.count(Outcome.DELIVERED) == 1

@@ -77,8 +77,9 @@ def _classify(
             return _unreadable(answer, "is not what the provider promises")
         if body is _UNREADABLE and answer.body.strip():
             content_type = answer.headers.get("content-type", "").lower()
-            if "html" in content_type or "json" in content_type:
-                return _unreadable(answer, "is a web page" if "html" in content_type else "is no JSON")
+            is_page = "html" in content_type or answer.body.lstrip().startswith(b"<")
+            if is_page or "json" in content_type:
+                return _unreadable(answer, "is a web page" if is_page else "is no JSON")
         return _verdict(answer, success, "")
     if answer.status < HTTPStatus.BAD_REQUEST:
         return _verdict(answer, refusal, "a redirect, which is never followed")

@@ -40,6 +40,8 @@ class Transport:
             self._environment: dict[str, Any] = dict(
                 session.merge_environment_settings(account.base_url, {}, stream=True, verify=None, cert=None)
             )
+        if not account.uses_proxy:
+            self._environment["proxies"] = {}
 
     def send(self, request: HttpRequest) -> Answer:
         """One attempt: the answer, or why there is none. Never raises for what the network or the settings do."""

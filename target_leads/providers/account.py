@@ -31,6 +31,8 @@ class Account:
     """Values of the provider's own settings, credentials included, by setting name."""
     concurrency: int
     """Requests in flight at once."""
+    uses_proxy: bool = True
+    """Whether a proxy that the environment names is used; the sandbox's requests must not leave the machine."""
 
     @property
     def key(self) -> tuple[str, str]:

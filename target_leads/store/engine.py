@@ -39,6 +39,9 @@ def open_engine(store_url: str) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError):
         message = f"store_url: the driver of {url.drivername} is not installed. {_POSTGRES_HINT}"
         raise SettingsError([message]) from None
+    except (ArgumentError, TypeError, ValueError):  # what only the dialect finds wrong
+        message = f"store_url: is no usable {url.get_backend_name()} URL. Give one such as {_EXAMPLES}."
+        raise SettingsError([message]) from None
     if url.get_backend_name() == "sqlite":
         _prepare_files(url)
         event.listen(engine, "connect", _configure_sqlite)
@@ -58,6 +61,8 @@ def _url(store_url: str) -> URL:
         message = f"store_url: is no SQLAlchemy URL. Give one such as {_EXAMPLES}."
         raise SettingsError([message]) from None
     backend = url.get_backend_name()
+    if backend == "sqlite" and url.query:  # such as uri=true, which would open another file than the one made private
+        raise SettingsError(["store_url: a SQLite URL takes no query. Give one such as sqlite:///target-leads.db."])
     if backend not in _LOCKS:
         message = f"store_url: must be SQLite or PostgreSQL, but was {backend}. Give one such as {_EXAMPLES}."
         raise SettingsError([message])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import simplejson
@@ -39,7 +39,7 @@ class DeadLetter:
     status: int | None
     attempts: int
     job_id: str
-    record: Mapping[str, Any]
+    record: Mapping[str, Any] = field(repr=False)
     """The record as the tap sent it."""
 
 
