@@ -189,20 +189,24 @@ class TargetLeads(Target):
         if stream not in self.mapper.stream_maps:
             what = f"is a RECORD of the stream {stream}, whose SCHEMA did not come before it"
             raise RecordsWithoutSchemaException(self._reader.unreadable(what))
-        taken = [self._take(stream, stream_map) for stream_map in self.mapper.stream_maps[stream]]
+        stream_maps = self.mapper.stream_maps[stream]
+        taken = [self._take(stream_map) for stream_map in stream_maps]
         if not any(taken):
-            self._take_settled(stream, Outcome.IGNORED, "filtered by stream_maps")
+            alias = stream_maps[0].stream_alias if stream_maps else stream
+            self._take_settled(alias, Outcome.IGNORED, "filtered by stream_maps")
         self._handle_max_record_age()
 
-    def _take(self, stream: str, stream_map: StreamMap) -> bool:
+    def _take(self, stream_map: StreamMap) -> bool:
         """Take the current record by one stream map; returns false if the map filters it out."""
         try:
             fields = stream_map.transform(dict(self.original_record))
         except MapExpressionError as error:
-            self._take_settled(stream, Outcome.INVALID, f"stream_maps: {error}")
+            self._take_settled(stream_map.stream_alias, Outcome.INVALID, f"stream_maps: {error}")
             return True
         except Exception as error:  # noqa: BLE001 -- an expression can raise anything; its words may hold a value
-            self._take_settled(stream, Outcome.INVALID, f"stream_maps: an expression raises {type(error).__name__}")
+            self._take_settled(
+                stream_map.stream_alias, Outcome.INVALID, f"stream_maps: an expression raises {type(error).__name__}"
+            )
             return True
         if fields is None:
             return False

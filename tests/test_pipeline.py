@@ -357,3 +357,10 @@ def test_the_sandbox_is_reached_past_any_proxy(generic_config: dict[str, Any], m
     config = {"sandbox": True, "provider": "generic", "provider_paths": generic_config["provider_paths"]}
     target = run(config, [schema(), record("a", note="1")])
     assert target.pipeline.report.count(Outcome.DELIVERED) == 1
+
+
+def test_a_filtered_record_of_a_renamed_stream_belongs_to_its_provider(generic_config: dict[str, Any]) -> None:
+    """What stream maps filter out of a stream is counted for the provider that the stream goes to by its new name."""
+    config = generic_config | {"stream_maps": {"leads": {"__alias__": "out", "__filter__": "note != 'no'"}}}
+    target = run(config, [schema(), record("a", note="yes"), record("b", note="no")])
+    assert list(target.pipeline.report.lines()) == ["generic: 2 settled: 1 delivered, 1 ignored"]
