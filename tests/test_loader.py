@@ -158,6 +158,7 @@ READ = {"method": "GET", "path": "/l/{lead_id}", "lead_at": ""}
             "{tokn}",
             "$.authentication.headers.x: {tokn} is neither a setting nor one of none",
         ),
+        (("update", "path"), "/{token}/leads/{lead_id}", "$.update.path: {token} is secret; a URL is written to logs"),
         (("authentication", "headers", "x"), "{lead_id}", "$.authentication.headers.x: {lead_id} is neither a setting"),
         (("authentication", "headers", "x"), "{token", "$.authentication.headers.x: expected '}' before end of string"),
         (("authentication", "headers", "x"), "{token.x}", "$.authentication.headers.x: {token.x} is neither a setting"),

@@ -102,6 +102,9 @@ def _inconsistencies(data: Mapping[str, Any]) -> Iterator[str]:
             continue
         for name in sorted(used[path] - {*settings, *known}):
             yield f"{path}: {{{name}}} is neither a setting nor one of {', '.join(known) or 'none'}"
+        for name in sorted(used[path] & settings.keys()):
+            if settings[name].get("secret") and not path.startswith("$.authentication."):
+                yield f"{path}: {{{name}}} is secret; a URL is written to logs, so it belongs in a header"
     if "$.update.path" in used and ("lead_id" in used["$.update.path"]) == ("body_field" in data["lead_id"]):
         yield "$.lead_id: an update carries the id either as {lead_id} in $.update.path or in a body_field: one of them"
     for call, name in (("read", "lead_id"), ("job", "job_id")):
