@@ -6,20 +6,23 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from target_leads.coalescing import coalesced
 from target_leads.exceptions import SettingsError
 from target_leads.mapping import StreamMapping, is_deletion
 from target_leads.models import LeadUpdate, Outcome, Settlement, Violation
 from target_leads.routing import provider_of_record, provider_of_stream
 from target_leads.settings import StreamSettings
+from target_leads.versions import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_leads.models import Record
     from target_leads.providers import Definition
     from target_leads.providers.account import Account
     from target_leads.settings import Settings
 
+_VERSION_RULE = "holds no version: it must be a number or a timestamp"
 _UNKNOWN_PROVIDER = "unknown"
 _DELETED = "a deleted row: a lead update never deletes"
 
@@ -88,6 +91,17 @@ class Admission:
             violation = Violation(path="$", rule="is nested too deeply")
             return _refused(record, self.provider_of(record.stream), "", "", (violation,))
 
+    def coalesced(self, updates: Iterable[LeadUpdate]) -> Iterator[LeadUpdate]:
+        """A batch's updates with those of one lead in order, and merged where its provider allows it."""
+        return coalesced(updates, self._definitions)
+
+    def has_account(self, update: LeadUpdate) -> bool:
+        """Whether this run has the account through which an update was sent. The sandbox stands for none."""
+        known = update.provider in self._definitions and update.provider in self._settings.providers
+        if not known or self._settings.sandbox:
+            return False
+        return self._account_of(update.provider).name == update.account
+
     def _admit(self, record: Record) -> LeadUpdate | Settlement:
         plan = self._streams[record.stream]
         provider = provider_of_record(
@@ -107,10 +121,20 @@ class Admission:
         if not mapped.fields and not mapped.violations:
             return _ignored(record, provider, account, mapped.lead_id, "nothing to send")
         violations = mapped.violations or self._definitions[provider].lead_schema.violations(mapped.fields)
+        version = (
+            version_of(record.fields.get(version_field)) if (version_field := plan.settings.version_field) else None
+        )
+        if version_field and version is None:
+            violations = (*violations, Violation(path=f"$.{version_field}", rule=_VERSION_RULE))
         if violations:
             return _refused(record, provider, account, mapped.lead_id, violations)
         return LeadUpdate(
-            record=record, provider=provider, account=account, lead_id=mapped.lead_id, fields=mapped.fields
+            record=record,
+            provider=provider,
+            account=account,
+            lead_id=mapped.lead_id,
+            fields=mapped.fields,
+            version=version,
         )
 
     def _dropped_by_all(self, stream: str, plan: _Stream, columns: Sequence[str]) -> list[str]:
@@ -145,8 +169,10 @@ class Admission:
 def _missing_columns(stream: str, settings: StreamSettings, columns: Sequence[str]) -> Iterator[str]:
     """Fields that the settings name and the stream's SCHEMA does not; one that names no field at all is believed."""
     has = f"is no field of the stream; it has {', '.join(columns)}."
-    if columns and settings.lead_id and settings.lead_id not in columns:
-        yield f"streams.{stream}.lead_id: {settings.lead_id} {has}"
+    for name in ("lead_id", "version_field"):
+        column = getattr(settings, name)
+        if columns and column and column not in columns:
+            yield f"streams.{stream}.{name}: {column} {has}"
     for column in settings.fields or ():
         if columns and column not in columns:
             yield f"streams.{stream}.fields: {column} {has}"

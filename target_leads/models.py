@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
 
 class Outcome(str, enum.Enum):
@@ -101,6 +102,18 @@ class LeadUpdate:
     lead_id: str
     fields: Mapping[str, Any] = field(repr=False)
     """The update in the provider's own field names, as its ``lead.schema.json`` describes it."""
+    version: Decimal | None = None
+    """Orders the updates of one lead, where the stream has such a field; a timestamp as seconds since 1970 UTC."""
+    parts: tuple[LeadUpdate, ...] = field(default=(), repr=False)
+    """The updates that were merged into this one, oldest first; the last has its record. Empty if none were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenJob:
+    """An update that a provider has taken and not written yet."""
+
+    update: LeadUpdate
+    job_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +130,15 @@ class Settlement:
     violations: tuple[Violation, ...] = ()
     status: int | None = None
     """HTTP status of the last answer, if there was one."""
+    error_code: str = ""
+    """The provider's own word for what is wrong, where it has one and it can be no value of the record."""
+    request_id: str = ""
+    """The provider's own name for the last request, by which its support can find it."""
     attempts: int = 0
     """Requests that were sent for this update."""
     waited_seconds: float = 0.0
     """How long it was held back between those requests."""
+    open_job: OpenJob | None = None
+    """The provider's job that is still to write an update that is unconfirmed."""
     job_id: str = ""
     """The provider's job that writes the update, if the provider writes later."""

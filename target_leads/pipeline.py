@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_leads.models import LeadUpdate, Settlement
+from target_leads.models import LeadUpdate, Outcome, Settlement
 
 if TYPE_CHECKING:
     import threading
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from target_leads.clock import Clock
     from target_leads.delivery import Dispatcher
     from target_leads.guard import Guard
-    from target_leads.models import Outcome, Record
+    from target_leads.models import Record
     from target_leads.report import RunReport
     from target_leads.store import Store
 
@@ -60,6 +60,26 @@ class Pipeline:
         """Whether enough records wait to be delivered."""
         return len(self._waiting) >= self._batch_size_rows
 
+    def begin(self) -> None:
+        """Ask after the jobs that earlier runs left open, before the first record.
+
+        Raises:
+            CredentialsRefused, StoreError: the run has to end. How jobs have ended is committed.
+        """
+        if self._store is None or self._dispatcher is None:
+            return
+        jobs = [job for job in self._store.open_jobs() if self.admission.has_account(job.update)]
+        ended: list[Settlement] = []
+        try:
+            ended.extend(
+                settlement
+                for settlement in self._dispatcher.look_up(jobs)
+                if settlement.outcome is not Outcome.UNCONFIRMED
+            )
+        finally:
+            self._store.settle_jobs(self.report.run_id, ended)
+            self.report.settle_jobs(len(jobs), ended)
+
     def receive(self, record: Record) -> None:
         """Take a record; it waits for the batch to fill."""
         self.report.receive()
@@ -93,11 +113,13 @@ class Pipeline:
 
         Raises:
             RejectLimitReached: also if records were refused and none was accepted.
+            ProviderUnavailable: also if the last updates failed, and nothing shows that the provider is alive.
         """
         self._settle_waiting()
         if self._dispatcher is None:
             self._guard.check()  # a dry run delivers nothing, which says nothing about the records
         else:
+            self._dispatcher.conclude()
             self._guard.check_at_end()
         self._release()
 
@@ -108,6 +130,7 @@ class Pipeline:
         self._closed = True
         if self._dispatcher is not None:
             self._dispatcher.close()
+        self._count_requests()
         if self._store is not None:
             try:
                 self._store.end_run(self.report.run_id, exit_status=exit_status, counts=self.report.counts())
@@ -138,19 +161,45 @@ class Pipeline:
             else:
                 self.report.admit(admitted)
                 updates.append(admitted)
-        if updates and self._dispatcher is not None:
-            yield from self._dispatcher.deliver(updates)
+        if not updates or self._dispatcher is None or self._store is None:
+            return
+        new: list[LeadUpdate] = []
+        for update in self.admission.coalesced(updates):
+            if job_id := self._store.job_of(update):
+                yield from _still_open(update, job_id)
+            else:
+                new.append(update)
+        yield from self._dispatcher.deliver(new)
 
     def _commit(self, group: Sequence[Settlement]) -> None:
         """Write first, count then: what the store did not take is not settled."""
         if group:
+            self._count_requests()
             if self._store is not None:
                 self._store.settle(self.report.run_id, group, self.report.counts(group))
             self.report.settle(group)
             if self._guard.is_tripped:
                 self._stopping.set()
 
+    def _count_requests(self) -> None:
+        if self._dispatcher is not None:
+            self.report.requests = self._dispatcher.requests
+
     def _release(self) -> None:
         everything_is_settled = not self._waiting and not self.report.unsettled
         if self._checkpoints is not None and everything_is_settled and not self._guard.sees_no_success:
             self._checkpoints.release()
+
+
+def _still_open(update: LeadUpdate, job_id: str) -> Iterator[Settlement]:
+    """Settlements of an update that a provider is writing already."""
+    for part in update.parts or (update,):
+        yield Settlement(
+            record=part.record,
+            outcome=Outcome.UNCONFIRMED,
+            provider=update.provider,
+            account=update.account,
+            lead_id=update.lead_id,
+            reason="the job that is writing it has not ended",
+            job_id=job_id,
+        )

@@ -35,10 +35,13 @@ class RunReport:
         self.run_id = run_id
         self.received = 0
         self.requests = 0
+        """Sent so far, repeated ones and questions after jobs too."""
         self.admitted: Counter[str] = Counter()
         """Records that were to be sent, by provider."""
         self._outcomes: dict[str, Counter[Outcome]] = {}
         self._reasons: dict[tuple[str, Outcome, str], Reason] = {}
+        self._jobs_looked_up = 0
+        self._jobs_ended: Counter[Outcome] = Counter()
 
     def receive(self) -> None:
         """Count a record that came in."""
@@ -52,9 +55,13 @@ class RunReport:
         """Count what became of some records."""
         for entry in settlements:
             self._outcomes.setdefault(_provider(entry), Counter())[entry.outcome] += 1
-            self.requests += entry.attempts
             if entry.outcome.is_dead_letter:
                 self._reason(entry)
+
+    def settle_jobs(self, looked_up: int, ended: Sequence[Settlement]) -> None:
+        """Count the jobs of earlier runs that were asked after, and how those ended that have."""
+        self._jobs_looked_up += looked_up
+        self._jobs_ended.update(entry.outcome for entry in ended)
 
     @property
     def settled(self) -> int:
@@ -88,7 +95,7 @@ class RunReport:
             **{outcome.value: totals[outcome] for outcome in Outcome},
             Outcome.UNSETTLED.value: self.received - totals.total(),
             "received": self.received,
-            "requests": self.requests + sum(entry.attempts for entry in coming),
+            "requests": self.requests,
             "providers": {
                 provider: {outcome.value: counter[outcome] for outcome in Outcome if counter[outcome]}
                 for provider, counter in sorted(outcomes.items())
@@ -104,7 +111,11 @@ class RunReport:
         ]
 
     def lines(self) -> Iterator[str]:
-        """One line for each provider."""
+        """One line for the jobs of earlier runs, if there were any, and one for each provider."""
+        if self._jobs_looked_up:
+            ended = _words(self._jobs_ended)
+            jobs = f"{self._jobs_looked_up} open job{'' if self._jobs_looked_up == 1 else 's'}"
+            yield f"{jobs} of earlier runs: {f'{ended} now' if ended else 'none has ended'}"
         for provider, counter in sorted(self._outcomes.items()):
             yield f"{provider}: {counter.total()} settled: {_words(counter)}"
 

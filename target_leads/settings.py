@@ -34,6 +34,8 @@ class StreamSettings:
     constants: Mapping[str, Any] = field(default_factory=dict)
     sends_nulls: bool = False
     rejects_unknown_fields: bool = False
+    version_field: str = ""
+    """Record field that orders the updates of one lead; empty: the order in which they come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,7 @@ def _stream(config: Mapping[str, Any]) -> StreamSettings:
         constants=config.get("constants", {}),
         sends_nulls=config.get("nulls") == "send",
         rejects_unknown_fields=config.get("unknown_fields") == "reject",
+        version_field=config.get("version_field", ""),
     )
 
 

@@ -110,5 +110,11 @@ def _provider_schema(definition: Definition) -> dict[str, Any]:
                 "title": "Concurrency of this provider",
                 "description": "Requests in flight, instead of the setting concurrency.",
             },
+            "rate_limits": {
+                "type": "array",
+                "title": "Rate limits",
+                "description": 'Most requests in any so many seconds, such as [{"requests": 150, "per_seconds": 60}], '
+                "instead of the provider's own. Several count at once; an empty list means no limit.",
+            },
         },
     }

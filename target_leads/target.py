@@ -105,7 +105,7 @@ class TargetLeads(Target):
         Raises:
             TargetLeadsError: why the run ended before the end of its input.
         """
-        _ = self.pipeline
+        self.pipeline.begin()
         try:
             self.listen(file_input)  # type: ignore[arg-type] # the SDK says text; bytes let the reader find a bad line
         except RecordsWithoutSchemaException as error:

@@ -63,12 +63,12 @@ def test_a_folder_keeps_what_it_promises(name: str, emulator: Emulator, sandbox_
     transport = Transport(account, timeout_seconds=10, clock=clock)
     service = Service(account, send=transport.send, policy=RetryPolicy(max_tries=1, max_wait_seconds=0), clock=clock)
     try:
-        verdict = service.update(update).verdict
+        verdict = service.update([update]).attempts.verdict
         assert verdict.kind is (VerdictKind.ACCEPTED if definition.job else VerdictKind.DELIVERED), verdict.reason
         kept = {key: value for key, value in emulator.leads[name][update.lead_id].items() if key in update.fields}
         assert kept == json.loads(json.dumps(update.fields), parse_float=Decimal)
         if definition.job:
-            asked = service.job_status(definition.job, verdict.job_id)
+            asked = service.job_status(definition.job, verdict.job_id, max_wait_seconds=0).verdict
             assert asked.kind in {VerdictKind.ACCEPTED, VerdictKind.DELIVERED}, asked.reason
     finally:
         transport.close()
@@ -84,10 +84,10 @@ def meaning(definition: Definition, response: RecordedResponse) -> str:
     headers = {header.lower(): value for header, value in response.headers.items()}
     answer = HttpResponse(status=response.status, headers=headers, body=response.body)
     if response.call == "update":
-        verdict = classify_update(answer, definition.update, definition.job)
+        verdict = classify_update(answer, definition)
     else:
         assert definition.job is not None, "an answer about a job of an API that has none"
-        verdict = classify_job(answer, definition.job)
+        verdict = classify_job(answer, definition.job, definition.rate_limits)
     return verdict.kind.last_outcome.value
 
 
@@ -216,7 +216,7 @@ def test_the_update_call(name: str, choice: str) -> None:
         lead_id="L/1",
         fields={"email": "e"},
     )
-    request = update_request(Account.open(definition, config, concurrency=1), update)
+    request = update_request(Account.open(definition, config, concurrency=1), [update])
     method, path = facts["call"]
     assert (request.method, request.url) == (method, facts["urls"][choice] + path)
     assert json.loads(request.body) == facts["body"]

@@ -7,15 +7,15 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_leads.delivery.evidence import settlement_of
+from target_leads.delivery.settling import settlements_of
 from target_leads.delivery.workers import reports
 from target_leads.models import VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from target_leads.delivery.classification import Verdict
-    from target_leads.delivery.evidence import Evidence, Result
+    from target_leads.delivery.evidence import Evidence
+    from target_leads.delivery.retry import Attempts, Result
     from target_leads.delivery.service import Service
     from target_leads.delivery.workers import Stop, Workers
     from target_leads.models import Settlement
@@ -26,64 +26,71 @@ _LONGEST_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenJob:
-    """An accepted update whose job has not ended yet, and who can ask after it."""
+class Question:
+    """How did the job of an accepted update end, and who can ask."""
 
     result: Result
     call: JobCall
     service: Service
     workers: Workers
     evidence: Evidence
-    asked: int = 0
-    """How often its provider was asked."""
 
 
-def confirm(jobs: Sequence[OpenJob], *, timeout_seconds: float, stop: Stop) -> Iterator[Settlement]:
+def confirm(questions: Sequence[Question], *, timeout_seconds: float, stop: Stop) -> Iterator[Settlement]:
     """Settlements of accepted updates: as their jobs end, and as unconfirmed for those still open at the time-out.
 
-    No provider documents how often to ask, so the pauses double, from a quarter of a second to five; they are longer
-    where a provider says so. An answer that says nothing about the job is no reason to hurry either.
+    No provider documents how often to ask, so the pauses double, from a quarter of a second to five; where a provider
+    wants longer ones the gate sees to that. A question that would have to wait there beyond the time-out is not asked.
+    An answer that says nothing about the job is no reason to hurry either.
     """
-    open_jobs = dict(enumerate(jobs))
+    open_questions = dict(enumerate(questions))
     give_up_at = stop.clock.monotonic() + timeout_seconds
     pause = _FIRST_PAUSE_SECONDS
-    while open_jobs and not stop.wished.is_set():
-        wished_pause = pause
-        tasks = [(job.workers, functools.partial(_ask, number, job, stop)) for number, job in open_jobs.items()]
-        for number, verdict in reports(tasks, stop):
-            job = dataclasses.replace(open_jobs[number], asked=open_jobs[number].asked + 1)
-            if verdict.kind in {VerdictKind.DELIVERED, VerdictKind.REJECTED}:
-                del open_jobs[number]
-                yield _ended(job, verdict)
-                continue
-            open_jobs[number] = job
-            wished_pause = max(wished_pause, verdict.retry_after or 0.0)
-            if verdict.kind is VerdictKind.FATAL:
-                job.evidence.refuse(verdict)
+    while open_questions and not stop.wished.is_set():
+        tasks = [
+            (question.workers, functools.partial(_ask, number, question, give_up_at, stop))
+            for number, question in open_questions.items()
+        ]
+        for number, attempts in reports(tasks, stop):
+            question = open_questions[number] = _asked(open_questions[number], attempts)
+            if attempts.verdict.kind in {VerdictKind.DELIVERED, VerdictKind.REJECTED}:
+                del open_questions[number]
+                yield from settlements_of(_ended(question, attempts))
+            elif attempts.verdict.kind is VerdictKind.FATAL:
+                question.evidence.refuse(attempts.verdict)
                 stop.wished.set()
-        if open_jobs and (stop.clock.monotonic() + wished_pause > give_up_at or stop.clock.wait(wished_pause)):
+            elif attempts.too_long is not None:
+                del open_questions[number]
+                yield from settlements_of(question.result)
+        too_late = stop.clock.monotonic() + pause > give_up_at
+        if open_questions and (too_late or stop.clock.wait(pause)):
             break
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-    for job in open_jobs.values():
-        yield _settled(job)
+    for question in open_questions.values():
+        yield from settlements_of(question.result)
 
 
-def _ask(number: int, job: OpenJob, stop: Stop, report: Callable[[tuple[int, Verdict]], None]) -> None:
+def _ask(
+    number: int, question: Question, give_up_at: float, stop: Stop, report: Callable[[tuple[int, Attempts]], None]
+) -> None:
     """Ask after one job, once. Runs in a worker."""
     if not stop.wished.is_set():
-        report((number, job.service.job_status(job.call, job.result.attempts.verdict.job_id)))
+        left = max(0.0, give_up_at - stop.clock.monotonic())
+        job_id = question.result.attempts.verdict.job_id
+        report((number, question.service.job_status(question.call, job_id, max_wait_seconds=left)))
 
 
-def _ended(job: OpenJob, verdict: Verdict) -> Settlement:
-    """What the job's end means for the update."""
-    return dataclasses.replace(
-        _settled(job),
-        outcome=verdict.kind.last_outcome,
-        reason="" if verdict.kind is VerdictKind.DELIVERED else verdict.reason,
-        status=verdict.status,
+def _asked(question: Question, attempts: Attempts) -> Question:
+    """The same question; its update is still as it was accepted, and the requests of both calls count."""
+    so_far = question.result.attempts
+    counted = dataclasses.replace(
+        so_far, count=so_far.count + attempts.count, waited_seconds=so_far.waited_seconds + attempts.waited_seconds
     )
+    return dataclasses.replace(question, result=dataclasses.replace(question.result, attempts=counted))
 
 
-def _settled(job: OpenJob) -> Settlement:
-    """The update as it was accepted; the requests of both calls count."""
-    return dataclasses.replace(settlement_of(job.result), attempts=job.result.attempts.count + job.asked)
+def _ended(question: Question, attempts: Attempts) -> Result:
+    """What the job's end means for the update."""
+    counted = question.result.attempts
+    verdict = dataclasses.replace(attempts.verdict, job_id=counted.verdict.job_id)
+    return dataclasses.replace(question.result, attempts=dataclasses.replace(counted, verdict=verdict))

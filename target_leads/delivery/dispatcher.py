@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_leads.delivery.confirmation import OpenJob, confirm
-from target_leads.delivery.evidence import Evidence, Result
+from target_leads.delivery.batching import Round, Unit, halves, requests_of, units
+from target_leads.delivery.classification import Verdict
+from target_leads.delivery.confirmation import Question, confirm
+from target_leads.delivery.evidence import Evidence
+from target_leads.delivery.retry import Attempts, Result
 from target_leads.delivery.workers import Stop, Workers, reports
 from target_leads.models import VerdictKind
 
@@ -17,19 +21,26 @@ if TYPE_CHECKING:
 
     from target_leads.clock import Clock
     from target_leads.delivery.service import Service
-    from target_leads.models import LeadUpdate, Settlement
+    from target_leads.models import LeadUpdate, OpenJob, Settlement
 
-Unit = list["LeadUpdate"]
-"""What one worker takes: one lead's updates, in order."""
+    _Report = Callable[["Settlement | Question | _Task"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Lane:
+class _Channel:
     """One account's service, its workers, and what its answers have shown."""
 
     service: Service
     workers: Workers
     evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """A unit, or the rest of one for which the provider had no room, and the channel that it goes through."""
+
+    channel: _Channel
+    unit: Unit
 
 
 class Dispatcher:
@@ -52,13 +63,19 @@ class Dispatcher:
         self._stopping = stopping
         self._stop = Stop(wished=stopping, shutdown_seconds=shutdown_seconds, clock=clock)
         self._confirm_timeout_seconds = confirm_timeout_seconds
-        self._lanes: dict[str, _Lane] = {}
+        self._channels: dict[str, _Channel] = {}
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent, to all accounts."""
+        return sum(channel.service.requests for channel in self._channels.values())
 
     def deliver(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement]:
         """Deliver a batch; yields each settlement as soon as it is known, and ends when nothing is in flight.
 
-        Updates whose fate stays unknown, because the run stops, yield nothing. Nothing more is sent once nobody takes
-        the settlements: what is not written down would be sent again.
+        Updates whose fate stays unknown, because the run stops, yield nothing. Those that are in doubt at the end of a
+        batch wait for the evidence of the next one, or for `conclude`. Nothing more is sent once nobody takes the
+        settlements: what is not written down would be sent again.
 
         Raises:
             ProviderUnavailable: a provider lets nothing through. Raised at the end, after all settlements.
@@ -70,70 +87,153 @@ class Dispatcher:
             self._stopping.set()
             raise
 
+    def look_up(self, jobs: Iterable[OpenJob]) -> Iterator[Settlement]:
+        """Ask once after each job that an earlier run left open; those that are still open come back as unconfirmed.
+
+        Raises:
+            CredentialsRefused: a provider refuses the credentials. Raised at the end, after all settlements.
+        """
+        questions = [question for job in jobs if (question := self._question(job)) is not None]
+        yield from confirm(questions, timeout_seconds=0, stop=self._stop)
+        self._raise_stop()
+
+    def conclude(self) -> None:
+        """No further batch comes.
+
+        Raises:
+            ProviderUnavailable: updates failed, and no success shows that the provider is alive.
+            CredentialsRefused: updates were forbidden, and none was accepted.
+        """
+        if not self._stopping.is_set():
+            for channel in self._channels.values():
+                channel.evidence.conclude()
+        self._raise_stop()
+
     def close(self) -> None:
         """End the workers."""
-        for lane in self._lanes.values():
-            lane.workers.close()
+        for channel in self._channels.values():
+            channel.workers.close()
 
     def _deliver(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement]:
-        lanes = [(self._lane(unit[0].provider), unit) for unit in _units(updates)]
-        tasks = [(lane.workers, functools.partial(self._work_off, lane, unit)) for lane, unit in lanes]
-        jobs: list[OpenJob] = []
+        questions: list[Question] = []
         unforeseen: Exception | None = None
         try:
-            for report in reports(tasks, self._stop):
-                if isinstance(report, OpenJob):
-                    jobs.append(report)
+            for report in self._send_all(updates):
+                if isinstance(report, Question):
+                    questions.append(report)
                 else:
                     yield report
         except Exception as error:  # noqa: BLE001 -- raised below, once what was accepted is settled
             unforeseen = error
-        yield from confirm(jobs, timeout_seconds=self._confirm_timeout_seconds, stop=self._stop)
+        yield from confirm(questions, timeout_seconds=self._confirm_timeout_seconds, stop=self._stop)
         if unforeseen is not None:
             raise unforeseen
-        if not self._stopping.is_set():
-            for lane in self._lanes.values():
-                lane.evidence.conclude()
-        for lane in self._lanes.values():
-            if lane.evidence.stop is not None:
-                raise lane.evidence.stop
+        self._raise_stop()
 
-    def _lane(self, provider: str) -> _Lane:
-        if provider not in self._lanes:
+    def _send_all(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement | Question]:
+        """Have the workers send the updates, and once more what was throttled, as long as some of it gets through."""
+        tasks = list(self._tasks(updates))
+        while tasks and not self._stopping.is_set():
+            sent, tasks = tasks, []
+            todo = [(task.channel.workers, functools.partial(self._do, task)) for task in sent]
+            for report in reports(todo, self._stop):
+                if isinstance(report, _Task):
+                    tasks.append(report)
+                else:
+                    yield report
+            if len(tasks) == len(sent):
+                tasks[0].channel.evidence.throttle()
+                self._stopping.set()
+
+    def _tasks(self, updates: Iterable[LeadUpdate]) -> Iterator[_Task]:
+        by_provider: dict[str, list[LeadUpdate]] = {}
+        for update in updates:
+            by_provider.setdefault(update.provider, []).append(update)
+        for provider, own in by_provider.items():
+            channel = self._channel(provider)
+            for unit in units(channel.service.account, own):
+                yield _Task(channel=channel, unit=unit)
+
+    def _raise_stop(self) -> None:
+        for channel in self._channels.values():
+            if channel.evidence.stop is not None:
+                raise channel.evidence.stop
+
+    def _channel(self, provider: str) -> _Channel:
+        if provider not in self._channels:
             service = self._open_service(provider)
             workers = Workers(service.account.concurrency, name=provider)
-            self._lanes[provider] = _Lane(service=service, workers=workers, evidence=Evidence(service.account))
-        return self._lanes[provider]
+            self._channels[provider] = _Channel(service=service, workers=workers, evidence=Evidence(service.account))
+        return self._channels[provider]
 
-    def _work_off(self, lane: _Lane, unit: Unit, report: Callable[[Settlement | OpenJob], None]) -> None:
-        """Deliver one lead's updates in order. Runs in a worker.
+    def _question(self, job: OpenJob) -> Question | None:
+        """How a job of an earlier run ended; none if its provider has no jobs any more."""
+        verdict = Verdict(kind=VerdictKind.ACCEPTED, reason="the job has not ended", job_id=job.job_id)
+        attempts = Attempts(verdict=verdict, count=0, waited_seconds=0.0, first_ended_at=0.0, last_began_at=0.0)
+        return _question(self._channel(job.update.provider), Result(update=job.update, attempts=attempts))
+
+    def _do(self, task: _Task, report: _Report) -> None:
+        """Deliver a unit; reports what is left of it if the provider had no room. Runs in a worker."""
+        if rest := self._work_off(task.channel, task.unit, report):
+            report(dataclasses.replace(task, unit=rest))
+
+    def _work_off(self, channel: _Channel, unit: Unit, report: _Report) -> Unit:
+        """Deliver a unit round after round; gives back what the provider had no room for, and all that comes after."""
+        for number, updates in enumerate(unit, start=1):
+            requests = requests_of(channel.service.account, updates)
+            rest = [left for request in requests for left in self._send(channel, request, report)]
+            if rest:
+                return [*rest, *unit[number:]]
+        return []
+
+    def _send(self, channel: _Channel, updates: Round, report: _Report) -> Unit:
+        """Send updates in one request and judge what it came to; gives back those that the provider had no room for.
 
         The judgement falls here and not where settlements are taken: a store that is slow to write them must not give
         the other workers time to send on to a provider that is down.
         """
-        for update in unit:
+        if self._stopping.is_set():
+            return []
+        delivery = channel.service.update(updates)
+        rest = [left for result in delivery.results for left in self._judge(channel, result, report)]
+        if delivery.together:
+            rest += self._divide(channel, delivery.together, delivery.attempts, report)
+        return rest
+
+    def _judge(self, channel: _Channel, result: Result, report: _Report) -> Unit:
+        verdict = result.attempts.verdict
+        if verdict.kind is VerdictKind.RETRY and self._stopping.is_set():
+            return []  # the stop may have cut it short
+        if verdict.kind is VerdictKind.REJECTED and result.update.parts and not verdict.credentials_in_doubt:
+            # One of the records may be at fault for all that were merged into it: let each answer for itself.
+            return self._work_off(channel, [[part] for part in result.update.parts], report)
+        for settlement in channel.evidence.judge(result):
+            report(settlement)
+        self._heed(channel)
+        if verdict.kind is VerdictKind.ACCEPTED and (question := _question(channel, result)):
+            report(question)
+        return [[result.update]] if verdict.throttled and result.attempts.too_long is None else []
+
+    def _divide(self, channel: _Channel, updates: Round, attempts: Attempts, report: _Report) -> Unit:
+        """Send again, by halves, what was refused or failed together: one lead may be at fault for all."""
+        if attempts.verdict.kind is VerdictKind.RETRY:
             if self._stopping.is_set():
-                return
-            attempts = lane.service.update(update)
-            if attempts.verdict.kind is VerdictKind.RETRY and self._stopping.is_set():
-                return  # the stop may have cut it short
-            result = Result(update=update, attempts=attempts)
-            for settlement in lane.evidence.judge(result):
-                report(settlement)
-            if lane.evidence.stop is not None:
-                self._stopping.set()
-            call = lane.service.account.definition.job
-            if call is not None and attempts.verdict.kind is VerdictKind.ACCEPTED:
-                report(
-                    OpenJob(
-                        result=result, call=call, service=lane.service, workers=lane.workers, evidence=lane.evidence
-                    )
-                )
+                return []
+            channel.evidence.note_in_vain(attempts)
+            self._heed(channel)
+            if attempts.verdict.throttled:
+                return [updates]
+        return [left for half in halves(updates) for left in self._send(channel, half, report)]
+
+    def _heed(self, channel: _Channel) -> None:
+        if channel.evidence.stop is not None:
+            self._stopping.set()
 
 
-def _units(updates: Iterable[LeadUpdate]) -> list[Unit]:
-    """One unit for each lead, with its updates in the order in which they came."""
-    units: dict[tuple[str, str, str], Unit] = {}
-    for update in updates:
-        units.setdefault((update.provider, update.account, update.lead_id), []).append(update)
-    return list(units.values())
+def _question(channel: _Channel, result: Result) -> Question | None:
+    call = channel.service.account.definition.job
+    if call is None:
+        return None
+    return Question(
+        result=result, call=call, service=channel.service, workers=channel.workers, evidence=channel.evidence
+    )

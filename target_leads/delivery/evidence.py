@@ -9,31 +9,25 @@ waits in the same way, for the credentials.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from target_leads.delivery.settling import settlements_of
 from target_leads.exceptions import CredentialsRefused, ProviderUnavailable
-from target_leads.models import Outcome, Settlement, VerdictKind
+from target_leads.models import VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from target_leads.delivery.classification import Verdict
-    from target_leads.delivery.retry import Attempts
+    from target_leads.delivery.gate import TooLong
+    from target_leads.delivery.retry import Attempts, Result
     from target_leads.exceptions import TargetLeadsError
-    from target_leads.models import LeadUpdate
+    from target_leads.models import Settlement
     from target_leads.providers.account import Account
 
 _IN_A_ROW = 3
-"""Updates in doubt, without one success between them, that show the provider to be down."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What trying to deliver one update came to."""
-
-    update: LeadUpdate
-    attempts: Attempts
+"""Requests in vain, without one success between them, that show the provider to be down."""
+_SUCCESSES = frozenset({VerdictKind.DELIVERED, VerdictKind.ACCEPTED})
 
 
 class Evidence:
@@ -43,6 +37,8 @@ class Evidence:
         """Begin with no evidence."""
         self._account = account
         self._in_doubt: list[Result] = []
+        self._in_vain: list[Attempts] = []
+        """Requests in vain, of which no success says yet that the provider was alive."""
         self._success_began_at: float | None = None
         """When the request was sent that was the latest to succeed. Not when its answer came: threads race for that."""
         self._lock = threading.Lock()
@@ -52,19 +48,21 @@ class Evidence:
     def judge(self, result: Result) -> list[Settlement]:
         """Updates whose fate is known now: this one, those that waited, or none yet.
 
-        An accepted update is evidence, but its fate is for its job to say.
+        An accepted update is evidence, but its fate is for its job to say. An update that was throttled until its tries
+        were used up has no fate yet: it is to be sent again when there is room.
         """
         with self._lock:
-            return [settlement_of(known) for known in self._judge(result)]
+            return [settlement for known in self._judge(result) for settlement in settlements_of(known)]
+
+    def note_in_vain(self, attempts: Attempts) -> None:
+        """A request failed from which nothing follows for any update: it counts against the provider alone."""
+        with self._lock:
+            self._note_in_vain(attempts)
 
     def conclude(self) -> None:
         """No more evidence comes: if updates are still in doubt, the run has to stop."""
-        if self._in_doubt and self.stop is None:
-            last = self._in_doubt[-1]
-            if last.attempts.verdict.credentials_in_doubt:
-                self.refuse(last.attempts.verdict)
-            else:
-                self.stop = self._unavailable(last)
+        if self._in_doubt:
+            self._blame_nobody(self._in_doubt[-1].attempts)
 
     def refuse(self, verdict: Verdict) -> None:
         """The credentials are refused, to whatever call: that ends the run at any time."""
@@ -75,11 +73,20 @@ class Evidence:
             f"Check {secrets} and that they belong to {self._account.base_url}, then run again."
         )
 
+    def throttle(self) -> None:
+        """Nothing that was throttled gets through any more."""
+        self.stop = ProviderUnavailable(
+            f"{self._account.definition.name} takes fewer requests than are sent, and lets nothing through any more. "
+            "Nothing is lost: run again later. If it happens often, set "
+            f"providers.{self._account.definition.name}.rate_limits to what was agreed."
+        )
+
     def _judge(self, result: Result) -> Iterator[Result]:
         verdict = result.attempts.verdict
-        if verdict.kind in {VerdictKind.DELIVERED, VerdictKind.ACCEPTED}:
+        if verdict.kind in _SUCCESSES:
             began_at = result.attempts.last_began_at
             self._success_began_at = max(self._success_began_at or began_at, began_at)
+            self._in_vain = [attempts for attempts in self._in_vain if not self._was_alive_after(attempts)]
             if self.stop is None:
                 yield from filter(self._is_to_blame, self._in_doubt)
                 self._in_doubt = [waiting for waiting in self._in_doubt if not self._is_to_blame(waiting)]
@@ -87,49 +94,55 @@ class Evidence:
                 yield result
         elif verdict.kind is VerdictKind.FATAL:
             self.refuse(verdict)
-        elif result.attempts.wait_too_long:
-            self.stop = self._wait_too_long(result)
+        elif result.attempts.too_long is not None:
+            self.stop = self._wait_too_long(result.attempts, result.attempts.too_long)
+        elif verdict.throttled:
+            self._note_in_vain(result.attempts)
         elif self._is_to_blame(result):
             yield result
         else:
             self._in_doubt.append(result)
-            if len(self._in_doubt) >= _IN_A_ROW:
-                self.conclude()
+            self._note_in_vain(result.attempts)
+
+    def _note_in_vain(self, attempts: Attempts) -> None:
+        if attempts.too_long is not None:
+            self.stop = self._wait_too_long(attempts, attempts.too_long)
+        elif not self._was_alive_after(attempts):
+            self._in_vain.append(attempts)
+            if len(self._in_vain) >= _IN_A_ROW:
+                self._blame_nobody(attempts)
+
+    def _blame_nobody(self, attempts: Attempts) -> None:
+        if self.stop is None:
+            if attempts.verdict.credentials_in_doubt:
+                self.refuse(attempts.verdict)
+            else:
+                self.stop = self._unavailable(attempts)
 
     def _is_to_blame(self, result: Result) -> bool:
         """Whether an update that was not accepted is itself the cause, by what is known so far."""
         verdict = result.attempts.verdict
         if verdict.kind is VerdictKind.REJECTED:
             return not verdict.credentials_in_doubt or self._success_began_at is not None
-        return self._success_began_at is not None and self._success_began_at > result.attempts.first_ended_at
+        return self._was_alive_after(result.attempts)
 
-    def _unavailable(self, result: Result) -> ProviderUnavailable:
+    def _was_alive_after(self, attempts: Attempts) -> bool:
+        """Whether a request succeeded that was sent after the first of these attempts had failed."""
+        if attempts.verdict.credentials_in_doubt:
+            return self._success_began_at is not None
+        return self._success_began_at is not None and self._success_began_at > attempts.first_ended_at
+
+    def _unavailable(self, attempts: Attempts) -> ProviderUnavailable:
         return ProviderUnavailable(
-            f"{self._account.definition.name} lets no update through ({result.attempts.verdict.reason}, "
-            f"{result.attempts.count} attempt{'' if result.attempts.count == 1 else 's'} each). Nothing is lost: "
+            f"{self._account.definition.name} lets no update through ({attempts.verdict.reason}, "
+            f"{attempts.count} attempt{'' if attempts.count == 1 else 's'} each). Nothing is lost: "
             f"see that {self._account.base_url} is right, or run again later, and the rest is sent then."
         )
 
-    def _wait_too_long(self, result: Result) -> ProviderUnavailable:
-        seconds = result.attempts.verdict.retry_after or 0
+    def _wait_too_long(self, attempts: Attempts, too_long: TooLong) -> ProviderUnavailable:
+        reason = f"{attempts.verdict.reason}: " if attempts.count else ""
         return ProviderUnavailable(
-            f"{self._account.definition.name} asks to wait {seconds:.0f} s ({result.attempts.verdict.reason}), "
-            "longer than max_wait_seconds allows. Nothing is lost: run again later, or raise max_wait_seconds."
+            f"{self._account.definition.name} takes no request for another {too_long.seconds:,.0f} s "
+            f"({reason}{too_long.why}), longer than max_wait_seconds allows. "
+            "Nothing is lost: run again later, or raise max_wait_seconds."
         )
-
-
-def settlement_of(result: Result) -> Settlement:
-    """The settlement that a result's verdict means when it is the last word."""
-    update, verdict = result.update, result.attempts.verdict
-    return Settlement(
-        record=update.record,
-        outcome=verdict.kind.last_outcome,
-        provider=update.provider,
-        account=update.account,
-        lead_id=update.lead_id,
-        reason="" if verdict.kind.last_outcome is Outcome.DELIVERED else verdict.reason,
-        status=verdict.status,
-        attempts=result.attempts.count,
-        waited_seconds=result.attempts.waited_seconds,
-        job_id=verdict.job_id,
-    )

@@ -36,6 +36,10 @@ class Failure:
     """Why there is no answer."""
 
     reason: str
+    may_have_arrived: bool = False
+    """Whether the provider may have taken the request all the same."""
+    timed_out: bool = False
+    """Whether the provider took too long."""
 
 
 Answer = HttpResponse | Failure

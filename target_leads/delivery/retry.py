@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import backoff
 
+from target_leads.delivery.classification import Verdict
 from target_leads.models import VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from target_leads.clock import Clock
-    from target_leads.delivery.classification import Verdict
+    from target_leads.delivery.gate import Gate, TooLong
+    from target_leads.models import LeadUpdate
 
 _LONGEST_STEP_SECONDS = 60
 """Cap of the exponential waits. Perch asks for this one, and nobody asks for less:
@@ -39,77 +41,111 @@ class Attempts:
     """When the first attempt had its answer, or its failure, by the clock's monotonic time."""
     last_began_at: float
     """When the last attempt was sent, likewise."""
-    wait_too_long: bool = False
-    """Whether it was given up because the provider wants a longer pause than the policy allows."""
+    too_long: TooLong | None = None
+    """The wait for which it was given up, as it is longer than the policy allows."""
+
+    @classmethod
+    def single(cls, verdict: Verdict, began_at: float, ended_at: float) -> Attempts:
+        """One attempt."""
+        return cls(verdict=verdict, count=1, waited_seconds=0.0, first_ended_at=ended_at, last_began_at=began_at)
 
 
-def attempt_until_settled(attempt: Callable[[], Verdict], policy: RetryPolicy, clock: Clock) -> Attempts:
-    """Attempt until the verdict is not "retry", the tries are used up, the wait is too long, or the run stops."""
-    tally = _Tally(policy, clock)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What trying to deliver one update came to."""
+
+    update: LeadUpdate
+    attempts: Attempts
+
+
+def attempt_until_settled(
+    attempt: Callable[[], Verdict],
+    gate: Gate,
+    policy: RetryPolicy,
+    clock: Clock,
+    *,
+    may_repeat: Callable[[Verdict], bool] = lambda _: True,
+) -> Attempts:
+    """Attempt until the verdict is not "retry", the tries are used up, the wait is too long, or the run stops.
+
+    Each attempt passes the gate. `may_repeat` says of a "retry" whether it does no harm to repeat what was sent.
+    """
+    tally = _Tally(gate, policy, clock)
 
     @backoff.on_predicate(
         tally.waits,
-        lambda verdict: verdict.kind is VerdictKind.RETRY,
+        lambda verdict: verdict.kind is VerdictKind.RETRY and may_repeat(verdict),
         max_tries=policy.max_tries,
         jitter=None,
         logger=None,
     )
     def attempts() -> Verdict:
-        tally.attempt_begins()
-        verdict = attempt()
-        tally.attempt_ended()
-        return verdict
+        return tally.attempt(attempt)
 
     return tally.attempts(attempts())
 
 
 class _Tally:
-    """The attempts, the waits between them, and what they add up to."""
+    """The attempts, the waits before and between them, and what they add up to."""
 
-    def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
+    def __init__(self, gate: Gate, policy: RetryPolicy, clock: Clock) -> None:
+        self._gate = gate
         self._policy = policy
         self._clock = clock
-        self._began_at: list[float] = []
-        self._ended_at: list[float] = []
+        self._count = 0
+        self._first_ended_at = self._last_began_at = clock.monotonic()
         self._waited = 0.0
-        self._wait_too_long = False
+        self._too_long: TooLong | None = None
+        self._given_up = False
+        self._last = Verdict(kind=VerdictKind.RETRY, reason="not sent yet")
 
-    def attempt_begins(self) -> None:
-        """Note when an attempt is sent."""
-        self._began_at.append(self._clock.monotonic())
-
-    def attempt_ended(self) -> None:
-        """Note when it has its answer."""
-        self._ended_at.append(self._clock.monotonic())
+    def attempt(self, attempt: Callable[[], Verdict]) -> Verdict:
+        """Pass the gate, and attempt; the last verdict again if the gate stays closed."""
+        passage = self._gate.enter(self._policy.max_wait_seconds - self._waited)
+        self._waited += passage.waited_seconds
+        if not passage.opened:
+            self._given_up = True
+            self._too_long = passage.too_long
+            return self._last
+        began_at = self._clock.monotonic()
+        verdict = Verdict(kind=VerdictKind.RETRY, reason="unforeseen")
+        try:
+            verdict = attempt()
+        finally:
+            self._gate.leave(verdict, began_at=began_at)
+        self._count += 1
+        self._last_began_at = began_at
+        if self._count == 1:
+            self._first_ended_at = self._clock.monotonic()
+        self._last = verdict
+        return verdict
 
     def attempts(self, verdict: Verdict) -> Attempts:
         """What it all came to."""
         return Attempts(
             verdict=verdict,
-            count=len(self._ended_at),
+            count=self._count,
             waited_seconds=self._waited,
-            first_ended_at=self._ended_at[0],
-            last_began_at=self._began_at[-1],
-            wait_too_long=self._wait_too_long,
+            first_ended_at=self._first_ended_at,
+            last_began_at=self._last_began_at,
+            too_long=self._too_long,
         )
 
     def waits(self) -> Generator[float, Verdict, None]:
-        """Take each wait here and let backoff wait no further.
+        """Take each wait here or at the gate, and let backoff wait no further.
 
-        backoff sleeps with ``time.sleep``, which neither a signal nor a test's clock can cut short. The server's own
-        wish comes first; else the wait doubles, with full jitter. Ending the generator ends the attempts.
+        backoff sleeps with ``time.sleep``, which neither a signal nor a test's clock can cut short. A wish of the
+        server's has closed the gate for all, so it is waited for there; else the wait doubles, with full jitter.
+        Ending the generator ends the attempts.
         """
         steps = backoff.expo(max_value=_LONGEST_STEP_SECONDS)
         steps.send(None)
         verdict = yield 0.0
-        while True:
+        while not self._given_up:
             step = next(steps)
-            wished = verdict.retry_after
-            seconds = backoff.full_jitter(step) if wished is None else wished
-            if self._waited + seconds > self._policy.max_wait_seconds:
-                self._wait_too_long = wished is not None
-                return
-            if self._clock.wait(seconds):
-                return
-            self._waited += seconds
+            if verdict.retry_after is None:
+                seconds = backoff.full_jitter(step)
+                if self._waited + seconds > self._policy.max_wait_seconds or self._clock.wait(seconds):
+                    return
+                self._waited += seconds
             verdict = yield 0.0

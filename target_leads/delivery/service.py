@@ -1,15 +1,19 @@
-"""One call to a provider, from the lead update to the verdict: build once, send, classify, retry."""
+"""One call to a provider, from the lead updates to the verdicts: build once, send, classify, retry."""
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from target_leads.delivery.classification import classify_job, classify_update
-from target_leads.delivery.request_builder import job_request, update_request
-from target_leads.delivery.retry import Attempts, RetryPolicy, attempt_until_settled
+from target_leads.delivery.classification import classify_items, classify_job, classify_read
+from target_leads.delivery.gate import Gate
+from target_leads.delivery.request_builder import job_request, read_request, update_request
+from target_leads.delivery.retry import Attempts, Result, RetryPolicy, attempt_until_settled
+from target_leads.models import VerdictKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from target_leads.clock import Clock
     from target_leads.delivery.classification import Verdict
@@ -17,6 +21,18 @@ if TYPE_CHECKING:
     from target_leads.models import LeadUpdate
     from target_leads.providers import JobCall
     from target_leads.providers.account import Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What sending some updates in one request came to."""
+
+    results: list[Result]
+    """Those that were judged by themselves."""
+    together: list[LeadUpdate] = field(default_factory=list)
+    """Those of which is known only that the request was refused, or failed, with all of them in it. Two at least."""
+    attempts: Attempts
+    """What became of the request."""
 
 
 class Service:
@@ -30,15 +46,115 @@ class Service:
         self._send = send
         self._policy = policy
         self._clock = clock
+        self._gate = Gate(account, clock)
 
-    def update(self, update: LeadUpdate) -> Attempts:
-        """Write one lead update."""
-        definition = self.account.definition
-        request = update_request(self.account, update)
+    @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+        return self._gate.requests
+
+    def update(self, updates: Sequence[LeadUpdate]) -> Delivery:
+        """Write updates of different leads in one request; just one where the provider takes one at a time."""
+        exchange = _Exchange(self.account, updates, self._send, self._clock)
+        call = self.account.definition.update
+        attempts = attempt_until_settled(
+            exchange.attempt,
+            self._gate,
+            self._policy,
+            self._clock,
+            may_repeat=lambda verdict: call.repeatable or not verdict.fate_unknown,
+        )
+        if attempts.verdict.status in call.read_back_on and exchange.fate_unknown:
+            attempts = self._read_back(updates[0], attempts)
+        return exchange.delivery(attempts)
+
+    def job_status(self, job: JobCall, job_id: str, *, max_wait_seconds: float) -> Attempts:
+        """Ask once how a job is doing, or not at all if that would mean to wait too long."""
+        request = job_request(self.account, job, job_id)
+        limits = self.account.definition.rate_limits
         return attempt_until_settled(
-            lambda: classify_update(self._send(request), definition.update, definition.job), self._policy, self._clock
+            lambda: classify_job(self._send(request), job, limits),
+            self._gate,
+            RetryPolicy(max_tries=1, max_wait_seconds=max_wait_seconds),
+            self._clock,
         )
 
-    def job_status(self, job: JobCall, job_id: str) -> Verdict:
-        """Ask once how a job is doing."""
-        return classify_job(self._send(job_request(self.account, job, job_id)), job)
+    def _read_back(self, update: LeadUpdate, refused: Attempts) -> Attempts:
+        """Look whether an update that was refused when it was repeated had been written the first time."""
+        definition = self.account.definition
+        if definition.read is None:
+            return refused
+        request = read_request(self.account, definition.read, update.lead_id)
+        shown = attempt_until_settled(
+            lambda: classify_read(self._send(request), definition, update), self._gate, self._policy, self._clock
+        )
+        return dataclasses.replace(
+            refused,
+            verdict=refused.verdict if shown.verdict.kind is VerdictKind.REJECTED else shown.verdict,
+            count=refused.count + shown.count,
+            waited_seconds=refused.waited_seconds + shown.waited_seconds,
+            too_long=shown.too_long,
+        )
+
+
+class _Exchange:
+    """A request and its repetitions, which leave out the leads of which all is known already."""
+
+    def __init__(
+        self, account: Account, updates: Sequence[LeadUpdate], send: Callable[[HttpRequest], Answer], clock: Clock
+    ) -> None:
+        self._account = account
+        self._send = send
+        self._clock = clock
+        self._left = list(updates)
+        self._request = update_request(account, updates)
+        self._known: list[Result] = []
+        self._own: dict[str, Verdict] | None = None
+        """Verdicts on single leads in the last answer; none if it was about all of them."""
+        self.fate_unknown = False
+        """Whether an attempt may have been written although its answer does not say so."""
+
+    def attempt(self) -> Verdict:
+        """Send the request. The verdict is "retry" as long as the answers leave a lead open."""
+        began_at = self._clock.monotonic()
+        whole, self._own = classify_items(self._send(self._request), self._account.definition, self._lead_ids())
+        self.fate_unknown = self.fate_unknown or whole.fate_unknown
+        own = self._own or {}
+        left = [update for update in self._left if _is_open(own.get(update.lead_id))]
+        self._known += [
+            Result(update=update, attempts=Attempts.single(own[update.lead_id], began_at, self._clock.monotonic()))
+            for update in self._left
+            if not _is_open(own.get(update.lead_id))
+        ]
+        if len(left) == len(self._left):
+            return own.get(left[0].lead_id, whole)
+        self._left = left
+        if not left:
+            return dataclasses.replace(whole, kind=VerdictKind.DELIVERED, retry_after=None)
+        self._request = update_request(self._account, left)
+        return own.get(left[0].lead_id, whole)
+
+    def delivery(self, attempts: Attempts) -> Delivery:
+        """What it all came to."""
+        if self._own is None and len(self._left) > 1 and attempts.verdict.kind in _UNDECIDED:
+            return Delivery(results=self._known, together=self._left, attempts=attempts)
+        own = self._own or {}
+        results = [
+            Result(
+                update=update,
+                attempts=dataclasses.replace(attempts, verdict=own.get(update.lead_id, attempts.verdict)),
+            )
+            for update in self._left
+        ]
+        return Delivery(results=[*self._known, *results], attempts=attempts)
+
+    def _lead_ids(self) -> frozenset[str]:
+        return frozenset(update.lead_id for update in self._left)
+
+
+_UNDECIDED = frozenset({VerdictKind.REJECTED, VerdictKind.RETRY})
+"""Verdicts on a whole request that say nothing of the single lead."""
+
+
+def _is_open(verdict: Verdict | None) -> bool:
+    return verdict is None or verdict.kind is VerdictKind.RETRY

@@ -66,17 +66,20 @@ class Transport:
         except requests.exceptions.SSLError:
             return Failure(reason="the TLS certificate or handshake is not valid")
         except requests.exceptions.ConnectTimeout:
-            return Failure(reason="no connection within the time-out")
+            return Failure(reason="no connection within the time-out", timed_out=True)
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-            return Failure(reason="no answer within the time-out")
+            return Failure(reason="no answer within the time-out", may_have_arrived=True, timed_out=True)
         except requests.exceptions.ConnectionError as error:
             cause = getattr(error.args[0], "reason", None) if error.args else None
             unknown = isinstance(cause, urllib3.exceptions.NameResolutionError)
-            return Failure(reason="the host's name is not known" if unknown else "the connection failed or broke")
+            if unknown:
+                return Failure(reason="the host's name is not known")
+            refused = isinstance(cause, urllib3.exceptions.NewConnectionError)
+            return Failure(reason="the connection failed or broke", may_have_arrived=not refused)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError):
-            return Failure(reason="the connection failed or broke")
+            return Failure(reason="the connection failed or broke", may_have_arrived=True)
         if len(body) > _MOST_BYTES:
-            return Failure(reason="the answer is too long to be one")
+            return Failure(reason="the answer is too long to be one", may_have_arrived=True)
         headers = {name.lower(): value for name, value in response.headers.items()}
         return HttpResponse(status=response.status_code, headers=headers, body=body, received_at=self._clock.now())
 

@@ -2,7 +2,10 @@
 
 from target_leads.providers.definition import (
     Definition,
+    ItemResults,
     JobCall,
+    RateLimit,
+    RateLimits,
     ReadCall,
     RecordedResponse,
     ResponseRule,
@@ -15,8 +18,11 @@ from target_leads.providers.validation import LeadSchema
 
 __all__ = [
     "Definition",
+    "ItemResults",
     "JobCall",
     "LeadSchema",
+    "RateLimit",
+    "RateLimits",
     "ReadCall",
     "RecordedResponse",
     "ResponseRule",

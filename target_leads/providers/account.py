@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_leads.exceptions import SettingsError
 from target_leads.providers.base_url import url_findings
+from target_leads.providers.definition import RateLimit
+from target_leads.providers.rules import are_rate_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from target_leads.providers.definition import Definition
+    from target_leads.providers.definition import Definition, RateLimits
 
-_COMMON = ("account", "base_url", "concurrency")
+_COMMON = ("account", "base_url", "concurrency", "rate_limits")
 _SANDBOX_CREDENTIAL = "sandbox"
 _MOST_AT_ONCE = 256
 
@@ -31,6 +34,8 @@ class Account:
     """Values of the provider's own settings, credentials included, by setting name."""
     concurrency: int
     """Requests in flight at once."""
+    rate_limits: RateLimits
+    """The definition's, or the user's own windows in it."""
     uses_proxy: bool = True
     """Whether a proxy that the environment names is used; the sandbox's requests must not leave the machine."""
 
@@ -55,6 +60,9 @@ class Account:
             base_url=(config.get("base_url") or definition.base_url.pick(values)).rstrip("/"),
             values=values,
             concurrency=config.get("concurrency", concurrency),
+            rate_limits=dataclasses.replace(definition.rate_limits, windows=_windows(config["rate_limits"]))
+            if "rate_limits" in config
+            else definition.rate_limits,
         )
 
 
@@ -92,6 +100,15 @@ def _findings(definition: Definition, config: Mapping[str, Any]) -> Iterator[str
     concurrency = config.get("concurrency", 1)
     if not isinstance(concurrency, int) or isinstance(concurrency, bool) or not 1 <= concurrency <= _MOST_AT_ONCE:
         yield f"concurrency: must be a whole number from 1 to {_MOST_AT_ONCE}{_was(concurrency)}."
+    if not are_rate_limits(config.get("rate_limits", [])):
+        yield (
+            'rate_limits: must be a list such as [{"requests": 150, "per_seconds": 60}], with requests a whole number '
+            "from 1 on and per_seconds more than 0; an empty list means no limit."
+        )
+
+
+def _windows(config: Iterable[Mapping[str, Any]]) -> tuple[RateLimit, ...]:
+    return tuple(RateLimit(requests=window["requests"], per_seconds=window["per_seconds"]) for window in config)
 
 
 def _was(value: object, *, secret: bool = False) -> str:

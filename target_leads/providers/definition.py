@@ -66,6 +66,11 @@ class ResponseRule:
 class ResponseRules:
     """What the answers to one call mean."""
 
+    error_codes: tuple[str, ...] = ()
+    """The provider's own words for what is wrong, all that it documents."""
+    error_codes_at: tuple[str, ...] = ()
+    """JSON Pointers of such words in the body; a step ``*`` stands for every key or item."""
+
     success_body: Matcher | None = None
     """What the body of a 2xx keeps to, where the API promises one."""
     rules: tuple[ResponseRule, ...] = ()
@@ -73,8 +78,34 @@ class ResponseRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResults:
+    """What the answer to many leads says of each."""
+
+    at: str
+    """JSON Pointer of the list."""
+    id_at: str
+    """JSON Pointer of the lead's id in an item of the list."""
+    status_at: str
+    """JSON Pointer of the item's own HTTP status; empty if it has none, then it has that of the answer."""
+    responses: ResponseRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManyLeads:
+    """How one request carries the updates of many leads."""
+
+    max_items: int
+    max_bytes: int | None
+    """Longest body; none if any length will do."""
+    items_at: str
+    """JSON Pointer of the list of leads in the body of the request."""
+    results: ItemResults | None
+    """None where the API takes or refuses all leads of a request together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateCall:
-    """The call that writes one lead update."""
+    """The call that writes one lead update, or those of many leads."""
 
     method: str
     path: str
@@ -85,6 +116,35 @@ class UpdateCall:
     """Property that the fields are wrapped in; empty for none."""
     merged_objects: frozenset[str] = frozenset()
     """Object fields whose keys the API merges one by one."""
+    coalesce: bool = True
+    """Whether updates of one lead may be merged into one; if not, each is a step that matters."""
+    repeatable: bool = True
+    """Whether a request whose fate is unknown may be sent again."""
+    read_back_on: frozenset[int] = frozenset()
+    """Statuses that a repeated request may get because the first one was written after all."""
+    many: ManyLeads | None = None
+    """None where each request carries one lead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """So many requests in any so many seconds."""
+
+    requests: int
+    per_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimits:
+    """How many requests an API takes, all limits at once."""
+
+    windows: tuple[RateLimit, ...] = ()
+    slow_down_from: float = 1.0
+    """Share of a window from which on its requests are spread evenly."""
+    limit_header: str = ""
+    """Header of an answer that says how many requests the window takes, in lower case."""
+    remaining_header: str = ""
+    """Header of an answer that says how many of them are left, in lower case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +210,7 @@ class Definition:
     lead_id: LeadId
     update: UpdateCall
     lead_schema: LeadSchema
+    rate_limits: RateLimits = field(default_factory=RateLimits)
     read: ReadCall | None = None
     job: JobCall | None = None
     folder: Traversable = field(repr=False)

@@ -13,8 +13,12 @@ from target_leads.models import VerdictKind
 from target_leads.providers.definition import (
     BaseUrl,
     Definition,
+    ItemResults,
     JobCall,
     LeadId,
+    ManyLeads,
+    RateLimit,
+    RateLimits,
     ReadCall,
     RecordedResponse,
     ResponseRule,
@@ -174,9 +178,14 @@ def _definition(data: Mapping[str, Any], lead_schema: LeadSchema, folder: Traver
             partial=update["fields"] == "partial",
             envelope=update.get("envelope", ""),
             merged_objects=frozenset(update.get("merged_objects", ())),
+            coalesce=update.get("coalesce", True),
+            repeatable=update.get("repeatable", True),
+            read_back_on=frozenset(update.get("read_back_on", ())),
+            many=_many_leads(update["many"]) if "many" in update else None,
             responses=_response_rules(update.get("responses", {})),
         ),
         lead_schema=lead_schema,
+        rate_limits=_rate_limits(data.get("rate_limits", {})),
         read=read
         and ReadCall(
             method=read["method"],
@@ -206,8 +215,38 @@ def _setting(data: Mapping[str, Any]) -> SettingDefinition:
     )
 
 
+def _rate_limits(data: Mapping[str, Any]) -> RateLimits:
+    return RateLimits(
+        windows=tuple(
+            RateLimit(requests=window["requests"], per_seconds=window["per_seconds"])
+            for window in data.get("windows", ())
+        ),
+        slow_down_from=data.get("slow_down_from", 1.0),
+        limit_header=data.get("limit_header", "").lower(),
+        remaining_header=data.get("remaining_header", "").lower(),
+    )
+
+
+def _many_leads(data: Mapping[str, Any]) -> ManyLeads:
+    results = data.get("results")
+    return ManyLeads(
+        max_items=data["max_items"],
+        max_bytes=data.get("max_bytes"),
+        items_at=data["items_at"],
+        results=results
+        and ItemResults(
+            at=results["at"],
+            id_at=results["id_at"],
+            status_at=results.get("status_at", ""),
+            responses=_response_rules(results.get("responses", {})),
+        ),
+    )
+
+
 def _response_rules(data: Mapping[str, Any]) -> ResponseRules:
     return ResponseRules(
+        error_codes=tuple(data.get("error_codes", {}).get("codes", ())),
+        error_codes_at=tuple(data.get("error_codes", {}).get("at", ())),
         success_body=Matcher(data["success_body"]) if "success_body" in data else None,
         rules=tuple(
             ResponseRule(

@@ -74,10 +74,23 @@ def occasion_findings(responses: Iterable[RecordedResponse]) -> Iterator[str]:
             yield f"{count} files are the answer to the call {call} on the occasion {occasion}; only one can be"
 
 
+def are_rate_limits(value: object) -> bool:
+    """Whether a value could stand as the windows of a definition's rate limits."""
+    return _windows_schema().is_valid(value)
+
+
+@functools.cache
+def _windows_schema() -> Draft202012Validator:
+    return compiled(_read("provider.schema.json")["properties"]["rate_limits"]["properties"]["windows"])
+
+
 @functools.cache
 def _meta_schema(name: str) -> Draft202012Validator:
-    file = resources.files("target_leads.providers") / name
-    return compiled(json.loads(file.read_text(encoding="utf-8")))
+    return compiled(_read(name))
+
+
+def _read(name: str) -> Any:  # noqa: ANN401 -- a JSON Schema is any JSON
+    return json.loads((resources.files("target_leads.providers") / name).read_text(encoding="utf-8"))
 
 
 def _broken(meta_schema: str, data: object) -> Iterator[str]:
@@ -112,6 +125,19 @@ def _inconsistencies(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"$.{call}.path: must hold {{{name}}}"
     for path, schema in _schemas(data):
         yield from _schema_findings(path, schema)
+    yield from _update_findings(data)
+
+
+def _update_findings(data: Mapping[str, Any]) -> Iterator[str]:
+    """What does not go together in the call that writes."""
+    update = data["update"]
+    if "read_back_on" in update and "read" not in data:
+        yield "$.update.read_back_on: needs $.read, the call that reads a lead back"
+    if "many" in update and "body_field" not in data["lead_id"]:
+        yield "$.update.many: needs $.lead_id.body_field, which says in the body which lead is meant"
+    for key, present in (("$.update.read_back_on", "read_back_on" in update), ("$.job", "job" in data)):
+        if "many" in update and present:
+            yield f"{key}: cannot be used together with $.update.many"
 
 
 def _base_url_findings(base_url: str | Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
@@ -141,8 +167,9 @@ def _templates(data: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, .
 
 
 def _schemas(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for call in ("update", "job"):
-        responses = data.get(call, {}).get("responses", {})
+    results = data["update"].get("many", {}).get("results", {})
+    for call, part in (("update", data["update"]), ("update.many.results", results), ("job", data.get("job", {}))):
+        responses = part.get("responses", {})
         if "success_body" in responses:
             yield f"$.{call}.responses.success_body", responses["success_body"]
         for index, rule in enumerate(responses.get("rules", [])):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from target_leads.exceptions import SettingsError, StoreError
 from target_leads.redaction import without_secrets
-from target_leads.store.tables import VERSION, metadata, versions
+from target_leads.store.tables import FINGERPRINT_KEY, VERSION, keys, metadata, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +85,8 @@ def _make_tables(engine: Engine, store_url: str) -> None:
             )
             raise StoreError(message)
         metadata.create_all(connection)
+        if connection.scalar(select(func.count()).select_from(keys)) == 0:
+            connection.execute(insert(keys).values(name=FINGERPRINT_KEY, key=secrets.token_bytes(32)))
 
 
 @contextlib.contextmanager

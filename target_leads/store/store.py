@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import datetime
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import simplejson
 from sqlalchemy import insert, select, update
 
 from target_leads.models import Outcome, Violation
 from target_leads.store.engine import open_engine, store_errors
+from target_leads.store.open_jobs import OpenJobs, read_open_jobs
+from target_leads.store.rows import dead_letter_row, record_of, settlement_row
 from target_leads.store.tables import dead_letters, outcomes, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-    from target_leads.models import Settlement
+    from target_leads.models import LeadUpdate, OpenJob, Settlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,8 @@ class DeadLetter:
     reason: str
     violations: tuple[Violation, ...]
     status: int | None
+    error_code: str
+    request_id: str
     attempts: int
     job_id: str
     record: Mapping[str, Any] = field(repr=False)
@@ -56,6 +59,8 @@ class Store:
         self._url = store_url
         self._now = now
         self._engine: Engine = open_engine(store_url)
+        with store_errors(store_url), self._engine.connect() as connection:
+            self._open_jobs = OpenJobs(connection)
 
     def begin_run(self, run_id: str, *, version: str) -> None:
         """Enter a run before its first record."""
@@ -68,18 +73,25 @@ class Store:
         `counts` holds the columns of ``runs`` by name: each outcome's word, ``received``, ``requests``, ``providers``.
         """
         moment = self._moment()
-        told = [entry for entry in settlements if entry.outcome is not Outcome.UNCHANGED]
-        refused = [entry for entry in settlements if entry.outcome.is_dead_letter]
         with store_errors(self._url), self._engine.begin() as connection:
-            if told:
-                rows = [{"run_id": run_id, "settled_at": moment, **_common(entry)} for entry in told]
-                connection.execute(insert(outcomes), rows)
-            if refused:
-                rows = [
-                    {"run_id": run_id, "created_at": moment, **_common(entry), **_letter(entry)} for entry in refused
-                ]
-                connection.execute(insert(dead_letters), rows)
+            self._enter(connection, run_id, moment, settlements)
+            self._open_jobs.settle(connection, run_id, moment, settlements)
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**_run_columns(counts)))
+
+    def open_jobs(self) -> list[OpenJob]:
+        """Jobs that were open when a run last heard of them, oldest first. Of their updates only the record is left."""
+        with store_errors(self._url), self._engine.connect() as connection:
+            return read_open_jobs(connection)
+
+    def job_of(self, update: LeadUpdate) -> str:
+        """Id of the open job that is writing this very update; empty if there is none."""
+        return self._open_jobs.job_of(update)
+
+    def settle_jobs(self, run_id: str, settlements: Sequence[Settlement]) -> None:
+        """Commit how jobs of earlier runs ended. They are no records of this run, so its counts do not change."""
+        with store_errors(self._url), self._engine.begin() as connection:
+            self._enter(connection, run_id, self._moment(), settlements)
+            self._open_jobs.close(connection, settlements)
 
     def end_run(self, run_id: str, *, exit_status: int, counts: Mapping[str, Any]) -> None:
         """Enter how a run ended."""
@@ -96,7 +108,7 @@ class Store:
                     dead_letter_id=row["id"],
                     outcome=Outcome(row["outcome"]),
                     violations=tuple(Violation(**violation) for violation in json.loads(row["violations"])),
-                    record=simplejson.loads(row["record"], use_decimal=True, allow_nan=True),
+                    record=record_of(row["record"]),
                     **{name: row[name] for name in _COPIED},
                 )
 
@@ -116,6 +128,21 @@ class Store:
         """Give back every connection."""
         self._engine.dispose()
 
+    def _enter(
+        self, connection: Connection, run_id: str, moment: datetime.datetime, settlements: Sequence[Settlement]
+    ) -> None:
+        told = [entry for entry in settlements if entry.outcome is not Outcome.UNCHANGED]
+        refused = [entry for entry in settlements if entry.outcome.is_dead_letter]
+        if told:
+            rows = [{"run_id": run_id, "settled_at": moment, **settlement_row(entry)} for entry in told]
+            connection.execute(insert(outcomes), rows)
+        if refused:
+            rows = [
+                {"run_id": run_id, "created_at": moment, **settlement_row(entry), **dead_letter_row(entry)}
+                for entry in refused
+            ]
+            connection.execute(insert(dead_letters), rows)
+
     def _moment(self) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(self._now(), tz=datetime.timezone.utc)
 
@@ -129,37 +156,11 @@ _COPIED = (
     "lead_id",
     "reason",
     "status",
+    "error_code",
+    "request_id",
     "attempts",
     "job_id",
 )
-
-
-def _common(settlement: Settlement) -> dict[str, Any]:
-    """Columns that ``outcomes`` and ``dead_letters`` share."""
-    return {
-        "stream": _storable(settlement.record.stream),
-        "provider": settlement.provider,
-        "account": settlement.account,
-        "lead_id": _storable(settlement.lead_id),
-        "outcome": settlement.outcome.value,
-        "reason": _storable(settlement.reason),
-        "status": settlement.status,
-        "attempts": settlement.attempts,
-        "job_id": _storable(settlement.job_id),
-    }
-
-
-def _storable(text: str) -> str:
-    """Text that every database can hold: field names and the provider's job ids may be anything that JSON can say."""
-    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _letter(settlement: Settlement) -> dict[str, Any]:
-    """Columns that only ``dead_letters`` has. A record is kept whatever stands in it, NaN too."""
-    return {
-        "violations": json.dumps([asdict(violation) for violation in settlement.violations]),
-        "record": simplejson.dumps(settlement.record.original, use_decimal=True, allow_nan=True, default=str),
-    }
 
 
 def _run_columns(counts: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, MetaData, String, Table, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 from target_leads.models import Outcome
 
@@ -16,6 +28,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the tables below. A store of a newer version is refused."""
+
+FINGERPRINT_KEY = "fingerprints"
+"""Name of the key with which fingerprints are made."""
 
 
 class _Moment(TypeDecorator[datetime.datetime]):
@@ -42,6 +57,8 @@ def _settlement_columns() -> Iterator[Column[Any]]:
     yield Column("outcome", String(16), nullable=False)
     yield Column("reason", Text, nullable=False)
     yield Column("status", Integer, comment="HTTP status of the last answer")
+    yield Column("error_code", Text, nullable=False, comment="the provider's own word for what is wrong")
+    yield Column("request_id", Text, nullable=False, comment="the provider's own name for the last request")
     yield Column("attempts", Integer, nullable=False)
     yield Column("job_id", Text, nullable=False, comment="the provider's job, where it writes later")
 
@@ -51,6 +68,13 @@ _Id = BigInteger().with_variant(Integer, "sqlite")
 metadata = MetaData()
 
 versions = Table("versions", metadata, Column("version", Integer, primary_key=True))
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("key", LargeBinary, nullable=False, comment="random; without it fingerprints tell nothing of a value"),
+)
 
 runs = Table(
     "runs",
@@ -88,4 +112,20 @@ dead_letters = Table(
     Column("record", Text, nullable=False, comment="the record as the tap sent it, as JSON"),
     Column("closed_at", _Moment, comment="null while the dead letter is open"),
     Index("dead_letters_by_lead", "provider", "account", "lead_id"),
+)
+
+open_jobs = Table(
+    "open_jobs",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("run_id", String(36), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("lead_id", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("fingerprint", String(64), nullable=False, comment="of the update; empty once another was sent after it"),
+    Column("record", Text, nullable=False, comment="the record as the tap sent it, as JSON"),
+    Index("open_jobs_by_lead", "provider", "account", "lead_id"),
 )

@@ -236,7 +236,8 @@ class Time:
     def _wait(self, seconds: float) -> bool:
         if self.stopping.is_set():
             return True
-        self.waits.append(seconds)
+        if seconds:  # a wait of nothing only asks whether to stop
+            self.waits.append(seconds)
         self.seconds += seconds
         return False
 
@@ -317,17 +318,23 @@ def dispatcher(time: Time, transport: Callable[..., Transport]) -> Iterator[Call
         yield make
 
 
+def _whole_run(dispatcher: Dispatcher, updates: Iterable[LeadUpdate]) -> Iterator[Settlement]:
+    yield from dispatcher.deliver(updates)
+    dispatcher.conclude()
+
+
 @pytest.fixture
 def deliver(
     serve: Callable[..., Server], account: Callable[..., Account], dispatcher: Callable[..., Dispatcher]
 ) -> Callable[..., Delivery]:
-    """Delivers a batch to a server that answers as told, with an account and a dispatcher as told."""
+    """Delivers the one batch of a run to a server that answers as told, with an account and a dispatcher as told."""
 
     def run(answer: Callable[[Seen], Reply | int], updates: Iterable[LeadUpdate], **options: Any) -> Delivery:
         own = {"max_tries", "send", "confirm_timeout_seconds", "shutdown_seconds"} & options.keys()
         dispatching = {name: options.pop(name) for name in own}
         server = serve(answer)
-        settlements, error = taken(dispatcher(account(server.url, **options), **dispatching).deliver(updates))
+        delivering = dispatcher(account(server.url, **options), **dispatching)
+        settlements, error = taken(_whole_run(delivering, updates))
         return Delivery(settlements, error, server.seen)
 
     return run

@@ -11,7 +11,7 @@ import pytest
 from target_leads.delivery.classification import Verdict, classify_job, classify_update
 from target_leads.delivery.http import Failure, HttpResponse
 from target_leads.models import VerdictKind
-from target_leads.providers import bundled, load_responses
+from target_leads.providers import RateLimits, bundled, load_responses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def verdict(account: Callable[..., Account]) -> Callable[..., Verdict]:
     def classify(answer: HttpResponse | Failure, job: Any = None, **responses: Any) -> Verdict:
         parts = {"update": PATCH | {"responses": responses}} | ({"job": job} if job else {})
         definition = account(**parts).definition
-        return classify_update(answer, definition.update, definition.job)
+        return classify_update(answer, definition)
 
     return classify
 
@@ -222,7 +222,7 @@ def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("0", 0.0),
+        ("0", None),
         ("120", 120.0),
         (" 7 ", 7.0),
         ("Sun, 06 Nov 1994 08:50:37 GMT", 60.0),
@@ -230,9 +230,11 @@ def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("Sun Nov  6 08:50:37 1994", 60.0),
         ("Sun, 06 Nov 1994 08:50:37 -0000", 60.0),
         ("Sun, 06 Nov 1994 09:50:37 +0100", 60.0),
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
-        ("Sat, 05 Nov 1994 08:49:37 GMT", 0.0),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("9" * 400, 366 * 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 366 * 86_400.0),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", None),
+        ("Sat, 05 Nov 1994 08:49:37 GMT", None),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", None),
         ("", None),
         ("-1", None),
         ("1.5", None),
@@ -245,7 +247,7 @@ def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_reads_when_the_provider_wants_to_be_asked_again(
     text: str, seconds: float | None, verdict: Callable[..., Verdict]
 ) -> None:
-    """Retry-After is seconds or a date in any of its three forms; the past is now, anything else is no wish."""
+    """Retry-After is seconds or a date in any of its three forms, a year at most; the past and anything else is no wish."""
     assert verdict(_answer(429, retry_after=text)).retry_after == seconds
 
 
@@ -327,7 +329,7 @@ def test_only_a_rule_says_how_a_job_ended(
     """An answer that no rule explains is about the question; it must not turn an accepted update into a dead letter."""
     job_call = account(job=job).definition.job
     assert job_call is not None
-    result = classify_job(answer, job_call)
+    result = classify_job(answer, job_call, RateLimits())
     assert (result.kind, result.credentials_in_doubt) == (kind, False)
 
 
@@ -343,9 +345,9 @@ def test_every_recorded_response_means_what_it_says(definition: Any, response: A
         body=response.body,
     )
     if response.call == "update":
-        result = classify_update(answer, definition.update, definition.job).kind.last_outcome
+        result = classify_update(answer, definition).kind.last_outcome
     elif response.call == "job":
-        kind = classify_job(answer, definition.job).kind
+        kind = classify_job(answer, definition.job, definition.rate_limits).kind
         result = kind.last_outcome if kind is not RETRY else ACCEPTED.last_outcome
     else:
         return

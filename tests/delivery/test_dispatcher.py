@@ -315,7 +315,7 @@ def test_a_retry_that_a_stop_cuts_short_is_not_settled(
             tried_again.set()
             assert others_went_on.wait(5)
             time.stopping.set()
-        return 503
+        return 500
 
     delivery = deliver(answer, batch(4), concurrency=2, max_tries=5)
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_leads.delivery.classification import Verdict
-from target_leads.delivery.evidence import Evidence, Result, settlement_of
-from target_leads.delivery.retry import Attempts
+from target_leads.delivery.evidence import Evidence
+from target_leads.delivery.gate import TooLong
+from target_leads.delivery.retry import Attempts, Result
+from target_leads.delivery.settling import settlements_of
 from target_leads.exceptions import CredentialsRefused, ProviderUnavailable
 from target_leads.models import Outcome, VerdictKind
 
@@ -39,7 +41,7 @@ class Witness:
         self._seconds = 100.0
 
     def saw(
-        self, lead_id: str, verdict: Verdict, *, ago: float = 0, lasted: float = 0, wait_too_long: bool = False
+        self, lead_id: str, verdict: Verdict, *, ago: float = 0, lasted: float = 0, too_long: TooLong | None = None
     ) -> Witness:
         """Judge a verdict that was asked for some time ago, `lasted` seconds after the first attempt ended."""
         self._seconds += 1
@@ -50,7 +52,7 @@ class Witness:
             waited_seconds=lasted,
             first_ended_at=began_at - lasted if lasted else began_at + 0.1,
             last_began_at=began_at,
-            wait_too_long=wait_too_long,
+            too_long=too_long,
         )
         settlements: list[Settlement] = self.evidence.judge(Result(update=self._update(lead_id), attempts=attempts))
         self.outcomes += [(settlement.lead_id, settlement.outcome.value) for settlement in settlements]
@@ -212,12 +214,13 @@ def test_a_wait_too_long_is_the_end(before: list[Verdict], witness: Witness) -> 
     for verdict in before:
         witness.saw("A", verdict)
     witness.outcomes.clear()
-    witness.saw("B", LATER, lasted=1.5, wait_too_long=True)
+    witness.saw("B", LATER, lasted=1.5, too_long=TooLong(seconds=3600.4, why="it asked for that pause"))
 
     assert witness.outcomes == []
     assert isinstance(witness.evidence.stop, ProviderUnavailable)
     assert str(witness.evidence.stop) == (
-        "generic asks to wait 3600 s (429 Too Many Requests), longer than max_wait_seconds allows. "
+        "generic takes no request for another 3,600 s (429 Too Many Requests: it asked for that pause), "
+        "longer than max_wait_seconds allows. "
         "Nothing is lost: run again later, or raise max_wait_seconds."
     )
 
@@ -237,7 +240,7 @@ def test_a_settlement_says_all_that_is_known(
     """Lead, provider, answer, attempts and waits come out; a delivery needs no reason."""
     lead = update("L7")
     attempts = Attempts(verdict=verdict, count=3, waited_seconds=1.5, first_ended_at=0, last_began_at=2)
-    settlement = settlement_of(Result(update=lead, attempts=attempts))
+    (settlement,) = settlements_of(Result(update=lead, attempts=attempts))
 
     assert (settlement.outcome, settlement.reason, settlement.status) == (outcome, reason, verdict.status)
     assert (settlement.attempts, settlement.waited_seconds, settlement.job_id) == (3, 1.5, verdict.job_id)

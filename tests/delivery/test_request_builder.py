@@ -52,7 +52,7 @@ def test_an_id_is_one_segment_of_the_path(
     """Whatever characters an id has, the server sees one path segment that decodes to it, and nothing else."""
     server = serve()
     target = account(f"{server.url}/v1")
-    transport(target).send(update_request(target, update(lead_id)))
+    transport(target).send(update_request(target, [update(lead_id)]))
 
     (seen,) = server.seen
     *before, segment = seen.path.split("/")
@@ -84,7 +84,7 @@ def test_a_setting_in_the_path_is_one_segment(
         lead_id={"name": "id", "body_field": "id"},
         update={"method": "POST", "path": "/{partner}/leads", "fields": "whole"},
     )
-    request = update_request(target, update("a/b", id="a/b"))
+    request = update_request(target, [update("a/b", id="a/b")])
 
     assert (request.method, request.url) == ("POST", "https://api.example.com/v1/me%2F..%2Fyou/leads")
     assert json.loads(request.body) == {"id": "a/b"}
@@ -107,13 +107,13 @@ def test_values_keep_their_spelling(
     fields: dict[str, Any], expected: bytes, account: Callable[..., Account], update: Callable[..., LeadUpdate]
 ) -> None:
     """Decimals keep their digits, text its characters, null stays null, and keys keep their order."""
-    assert update_request(account(), update(**fields)).body == expected
+    assert update_request(account(), [update(**fields)]).body == expected
 
 
 @pytest.mark.parametrize("text", ["Zoë 🙂 \u2028", 'quote " and \\', "\ud83d", "</script>\n\0"])
 def test_text_arrives_as_it_was(text: str, account: Callable[..., Account], update: Callable[..., LeadUpdate]) -> None:
     """The body is plain JSON from which a server reads the same text, half a surrogate pair included."""
-    assert json.loads(update_request(account(), update(note=text)).body) == {"note": text}
+    assert json.loads(update_request(account(), [update(note=text)]).body) == {"note": text}
 
 
 @pytest.mark.parametrize(("envelope", "expected"), [({}, {"a": 1}), ({"envelope": "fields"}, {"fields": {"a": 1}})])
@@ -125,14 +125,14 @@ def test_wraps_the_fields_where_the_api_wants_it(
 ) -> None:
     """The fields are the body, or stand in the definition's envelope."""
     call = {"method": "PUT", "path": "/leads/{lead_id}", "fields": "whole", **envelope}
-    request = update_request(account(update=call), update(a=1))
+    request = update_request(account(update=call), [update(a=1)])
     assert (request.method, json.loads(request.body)) == ("PUT", expected)
 
 
 def test_credentials_stand_in_headers_only(account: Callable[..., Account], update: Callable[..., LeadUpdate]) -> None:
     """The token is in its header, and neither in URL and body nor in what printing the request or the account shows."""
     target = account()
-    request = update_request(target, update())
+    request = update_request(target, [update()])
 
     assert request.headers["authorization"] == "Bearer tok-4711"
     assert "tok-4711" not in f"{request.url} {request.body!r} {request!r} {target!r}"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_leads.delivery.classification import Verdict
+from target_leads.delivery.gate import Gate
 from target_leads.delivery.http import Failure, HttpRequest, HttpResponse
 from target_leads.delivery.retry import Attempts, RetryPolicy, attempt_until_settled
 from target_leads.delivery.service import Service
 from target_leads.models import VerdictKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from target_leads.delivery.http import Answer
     from target_leads.models import LeadUpdate
     from target_leads.providers.account import Account
@@ -29,41 +29,50 @@ def _last(kind: VerdictKind = VerdictKind.DELIVERED) -> Verdict:
     return Verdict(kind=kind, reason="200 OK", status=200)
 
 
-def _run(time: Time, *verdicts: Verdict, max_tries: int = 5, max_wait_seconds: float = 300) -> Attempts:
-    """The attempts that come to these verdicts, the last of them again and again."""
-    left = list(verdicts)
-    policy = RetryPolicy(max_tries=max_tries, max_wait_seconds=max_wait_seconds)
-    return attempt_until_settled(lambda: left.pop(0) if len(left) > 1 else left[0], policy, time.clock)
+Run = Callable[..., Attempts]
+
+
+@pytest.fixture
+def run(account: Callable[..., Account], time: Time) -> Run:
+    """The attempts that come to certain verdicts, the last of them again and again."""
+
+    def attempts(*verdicts: Verdict, max_tries: int = 5, max_wait_seconds: float = 300) -> Attempts:
+        left = list(verdicts)
+        policy = RetryPolicy(max_tries=max_tries, max_wait_seconds=max_wait_seconds)
+        gate = Gate(account(), time.clock)
+        return attempt_until_settled(lambda: left.pop(0) if len(left) > 1 else left[0], gate, policy, time.clock)
+
+    return attempts
 
 
 @pytest.mark.parametrize("kind", [kind for kind in VerdictKind if kind is not VerdictKind.RETRY])
-def test_only_a_retry_is_repeated(kind: VerdictKind, time: Time) -> None:
+def test_only_a_retry_is_repeated(kind: VerdictKind, run: Run, time: Time) -> None:
     """Any other verdict ends it at once."""
-    attempts = _run(time, _last(kind), _again())
+    attempts = run(_last(kind), _again())
     assert (attempts.verdict.kind, attempts.count, attempts.waited_seconds, time.waits) == (kind, 1, 0.0, [])
     assert attempts.last_began_at < attempts.first_ended_at
 
 
-def test_is_repeated_until_it_succeeds(time: Time) -> None:
+def test_is_repeated_until_it_succeeds(run: Run, time: Time) -> None:
     """The last verdict counts; attempts and waits are added up, and the moments of first and last are kept."""
-    attempts = _run(time, _again(3), _again(4), _last())
+    attempts = run(_again(3), _again(4), _last())
 
     assert attempts.verdict == _last()
-    assert (attempts.count, attempts.waited_seconds, attempts.wait_too_long) == (3, 7.0, False)
+    assert (attempts.count, attempts.waited_seconds, attempts.too_long) == (3, pytest.approx(7), None)
     assert attempts.last_began_at - attempts.first_ended_at == pytest.approx(7, abs=0.01)
 
 
 @pytest.mark.parametrize("max_tries", [1, 2, 5])
-def test_the_tries_are_bounded(max_tries: int, time: Time) -> None:
+def test_the_tries_are_bounded(max_tries: int, run: Run, time: Time) -> None:
     """It is tried as often as allowed, with a wait between two tries and none after the last."""
-    attempts = _run(time, _again(), max_tries=max_tries)
+    attempts = run(_again(), max_tries=max_tries)
     assert (attempts.verdict, attempts.count, len(time.waits)) == (_again(), max_tries, max_tries - 1)
 
 
-def test_waits_grow_with_full_jitter(time: Time) -> None:
+def test_waits_grow_with_full_jitter(run: Run, time: Time) -> None:
     """The n-th wait is anything from nothing to 2ⁿ⁻¹ s, and to a minute at most."""
     for _ in range(200):
-        _run(time, _again(), max_tries=10, max_wait_seconds=10_000)
+        run(_again(), max_tries=10, max_wait_seconds=10_000)
     by_step = [time.waits[step::9] for step in range(9)]
 
     for waits, longest in zip(by_step, [1, 2, 4, 8, 16, 32, 60, 60, 60], strict=True):
@@ -71,52 +80,82 @@ def test_waits_grow_with_full_jitter(time: Time) -> None:
         assert longest * 0.9 < max(waits) <= longest
 
 
-@pytest.mark.parametrize("wish", [0.0, 0.5, 120.0])
-def test_the_wish_of_the_provider_comes_first(wish: float, time: Time) -> None:
+@pytest.mark.parametrize("wish", [0.5, 120.0])
+def test_the_wish_of_the_provider_comes_first(wish: float, run: Run, time: Time) -> None:
     """Where the provider says how long to wait, exactly that is waited, however early the attempt."""
-    _run(time, _again(wish), _again(wish), _last())
-    assert time.waits == [wish, wish]
+    run(_again(wish), _again(wish), _last())
+    assert time.waits == pytest.approx([wish, wish], abs=0.01)
 
 
-def test_a_wish_is_good_for_one_wait(time: Time) -> None:
+def test_a_wish_is_good_for_one_wait(run: Run, time: Time) -> None:
     """After an answer without a wish the waits are its own again, as long as they would have been."""
-    _run(time, _again(100), _again(), _last())
-    assert time.waits[0] == 100
+    run(_again(100), _again(), _last())
+    assert time.waits[0] == pytest.approx(100)
     assert 0 <= time.waits[1] <= 2
 
 
 @pytest.mark.parametrize(
     ("wishes", "waited"), [((301,), []), ((200, 101), [200]), ((150, 150, 1), [150, 150]), ((float("inf"),), [])]
 )
-def test_a_wish_beyond_the_longest_wait_is_given_up(wishes: tuple[float, ...], waited: list[float], time: Time) -> None:
+def test_a_wish_beyond_the_longest_wait_is_given_up(
+    wishes: tuple[float, ...], waited: list[float], run: Run, time: Time
+) -> None:
     """If all waits together would be longer than allowed it is not waited at all, and that is said."""
-    attempts = _run(time, *map(_again, wishes))
-    assert (attempts.count, attempts.wait_too_long, time.waits) == (len(wishes), True, waited)
+    attempts = run(*map(_again, wishes))
+    assert (attempts.count, time.waits) == (len(wishes), pytest.approx(waited, abs=0.01))
+    assert attempts.too_long is not None
+    assert (attempts.too_long.seconds, attempts.too_long.why) == (pytest.approx(wishes[-1]), "it asked for that pause")
     assert attempts.waited_seconds == pytest.approx(sum(waited))
 
 
-def test_a_wait_of_its_own_beyond_the_longest_is_given_up(time: Time) -> None:
+def test_a_wait_of_its_own_beyond_the_longest_is_given_up(run: Run, time: Time) -> None:
     """Nobody wished for that wait, so it is no sign of a limit."""
-    attempts = _run(time, _again(), max_tries=1000, max_wait_seconds=30)
-    assert not attempts.wait_too_long
+    attempts = run(_again(), max_tries=1000, max_wait_seconds=30)
+    assert attempts.too_long is None
     assert attempts.count < 1000
     assert attempts.waited_seconds == pytest.approx(sum(time.waits))
     assert attempts.waited_seconds <= 30
 
 
 @pytest.mark.parametrize("wish", [None, 5.0])
-def test_a_stop_cuts_the_wait_short(wish: float | None, time: Time) -> None:
+def test_a_stop_cuts_the_wait_short(wish: float | None, account: Callable[..., Account], time: Time) -> None:
     """When the run stops there is no further attempt, and the wait that was cut short does not count."""
-    time.stopping.set()
-    attempts = _run(time, _again(wish))
+
+    def attempt() -> Verdict:
+        time.stopping.set()
+        return _again(wish)
+
+    policy = RetryPolicy(max_tries=5, max_wait_seconds=300)
+    attempts = attempt_until_settled(attempt, Gate(account(), time.clock), policy, time.clock)
     assert (attempts.verdict, attempts.count, attempts.waited_seconds) == (_again(wish), 1, 0.0)
-    assert not attempts.wait_too_long
+    assert attempts.too_long is None
 
 
-def test_what_an_attempt_raises_comes_out(time: Time) -> None:
-    """An unforeseen error is no verdict."""
+def test_after_a_stop_nothing_is_attempted(run: Run, time: Time) -> None:
+    """An update whose turn comes when the run has stopped is not sent at all."""
+    time.stopping.set()
+    attempts = run(_last())
+    assert (attempts.verdict.kind, attempts.count) == (VerdictKind.RETRY, 0)
+
+
+def test_what_does_harm_is_not_repeated(account: Callable[..., Account], time: Time) -> None:
+    """A "retry" that may not be repeated is the last word."""
+    attempts = attempt_until_settled(
+        _again,
+        Gate(account(), time.clock),
+        RetryPolicy(max_tries=5, max_wait_seconds=300),
+        time.clock,
+        may_repeat=lambda verdict: verdict.status != 503,
+    )
+    assert (attempts.count, time.waits) == (1, [])
+
+
+def test_what_an_attempt_raises_comes_out(account: Callable[..., Account], time: Time) -> None:
+    """An unforeseen error is no verdict, and leaves the gate open for others."""
+    gate, policy = Gate(account(), time.clock), RetryPolicy(max_tries=5, max_wait_seconds=1)
     with pytest.raises(ZeroDivisionError):
-        attempt_until_settled(lambda: 1 / 0, RetryPolicy(max_tries=5, max_wait_seconds=1), time.clock)  # type: ignore[arg-type,return-value] # an attempt gone wrong
+        attempt_until_settled(lambda: 1 / 0, gate, policy, time.clock)  # type: ignore[arg-type,return-value] # an attempt gone wrong
+    assert attempt_until_settled(_last, gate, policy, time.clock).count == 1
 
 
 def test_every_attempt_sends_the_same_request(
@@ -134,7 +173,8 @@ def test_every_attempt_sends_the_same_request(
         return answers.pop() if answers else HttpResponse(status=200, headers={}, body=b"")
 
     service = Service(account(), send=send, policy=RetryPolicy(max_tries=5, max_wait_seconds=300), clock=time.clock)
-    attempts = service.update(lead)
+    (result,) = service.update([lead]).results
+    attempts = result.attempts
 
     assert (attempts.verdict.kind, attempts.count) == (VerdictKind.DELIVERED, 3)
     assert {id(request) for request, _ in sent} == {id(sent[0][0])}
@@ -155,7 +195,7 @@ def test_a_job_is_asked_after_once(
     target = account(job=job)
     service = Service(target, send=send, policy=RetryPolicy(max_tries=5, max_wait_seconds=300), clock=time.clock)
     assert target.definition.job is not None
-    verdict = service.job_status(target.definition.job, "J1")
+    attempts = service.job_status(target.definition.job, "J1", max_wait_seconds=60)
 
-    assert (verdict.kind, verdict.retry_after) == (VerdictKind.RETRY, 7.0)
+    assert (attempts.verdict.kind, attempts.count) == (VerdictKind.RETRY, 1)
     assert ([request.url for request in sent], time.waits) == (["https://api.example.com/v1/jobs/J1"], [])

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tests.delivery.conftest import Reply, Seen, Server, Time
 
 _MEGABYTE = 1 << 20
-BROKEN = Failure(reason="the connection failed or broke")
+BROKEN = Failure(reason="the connection failed or broke", may_have_arrived=True)
+REFUSED = Failure(reason="the connection failed or broke")
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def send(
 
     def send_one(base_url: str, *, timeout_seconds: float = 5) -> Answer:
         target = account(base_url)
-        return transport(target, timeout_seconds=timeout_seconds).send(update_request(target, update()))
+        return transport(target, timeout_seconds=timeout_seconds).send(update_request(target, [update()]))
 
     return send_one
 
@@ -53,7 +54,7 @@ def test_sends_the_request_as_built(
     """Method, path, headers and body reach the server unaltered."""
     server = serve()
     target = account(server.url)
-    request = update_request(target, update(note="Zoë"))
+    request = update_request(target, [update(note="Zoë")])
     transport(target).send(request)
 
     (seen,) = server.seen
@@ -86,7 +87,7 @@ def test_keeps_the_connection(
     target = account(server.url, concurrency=4)
     with_pool = transport(target)
     for number in range(5):
-        with_pool.send(update_request(target, update(f"L{number}")))
+        with_pool.send(update_request(target, [update(f"L{number}")]))
 
     assert len(server.seen) == 5
     assert len({seen.connection for seen in server.seen}) == 1
@@ -108,7 +109,7 @@ def test_keeps_as_many_connections_as_requests_in_flight(
     server = serve(answer)
     target = account(server.url, concurrency=4)
     pooled = transport(target)
-    requests = [update_request(target, update(f"L{number}")) for number in range(4)]
+    requests = [update_request(target, [update(f"L{number}")]) for number in range(4)]
     with ThreadPoolExecutor(4) as threads:
         for _ in range(3):
             assert all(isinstance(each, HttpResponse) for each in threads.map(pooled.send, requests))
@@ -143,7 +144,7 @@ def test_sends_no_cookie_back(
     target = account(server.url)
     kept = transport(target)
     for _ in range(2):
-        kept.send(update_request(target, update()))
+        kept.send(update_request(target, [update()]))
 
     assert ["cookie" in seen.headers for seen in server.seen] == [False, False]
 
@@ -217,7 +218,7 @@ def test_bounds_the_length_of_an_answer(
         assert isinstance(answer, HttpResponse)
         assert len(answer.body) == length
     else:
-        assert answer == Failure(reason="the answer is too long to be one")
+        assert answer == Failure(reason="the answer is too long to be one", may_have_arrived=True)
 
 
 RAW = {
@@ -253,7 +254,7 @@ def test_tells_nobody_what_it_cannot_read(
 
 def test_a_refused_connection_is_a_failure(nobody: str, send: Callable[..., Answer]) -> None:
     """Nobody listens at the port: the connection failed."""
-    assert send(nobody) == BROKEN
+    assert send(nobody) == REFUSED
 
 
 @pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"])
@@ -268,7 +269,7 @@ def test_gives_up_after_the_time_out(begin: bytes, serve_raw: Callable[..., str]
     answer = send(serve_raw(treat), timeout_seconds=0.1)
     over.set()
 
-    assert answer == Failure(reason="no answer within the time-out")
+    assert answer == Failure(reason="no answer within the time-out", may_have_arrived=True, timed_out=True)
 
 
 NO_URL = Failure(reason="the base URL or a header cannot be used")

@@ -1,0 +1,117 @@
+"""The one way out for an account's requests: it obeys the provider's wishes, the rate limits and the pace."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_leads.delivery.pace import Pace
+
+if TYPE_CHECKING:
+    from target_leads.clock import Clock
+    from target_leads.delivery.classification import Verdict
+    from target_leads.delivery.rate_limit import RateLimiter
+    from target_leads.providers.account import Account
+
+_LOOK_AT_THE_STOP_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooLong:
+    """A wait that is not taken."""
+
+    seconds: float
+    why: str
+    """Who wants it, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """How a request came to the gate."""
+
+    opened: bool
+    """Whether it may be sent. If not, the run is to stop, or the wait would be longer than allowed."""
+    waited_seconds: float = 0.0
+    """How long it was held back, at the head of the queue."""
+    too_long: TooLong | None = None
+    """What it would have had to wait yet, if that is more than allowed."""
+
+
+class Gate:
+    """Lets requests pass one after the other, and notes what their answers say. Workers share it.
+
+    A request waits its turn, and at the head of the queue until all is well: the provider's wish for a pause has been
+    granted, every rate limit has room, and no more are in flight than the provider bears. What it waits there counts
+    as its own; what it waited behind others does not.
+    """
+
+    def __init__(self, account: Account, clock: Clock) -> None:
+        """Open the gate of an account."""
+        self._clock = clock
+        self._limiter = _limiter(account)
+        self._pace = Pace(account.concurrency)
+        self._in_flight = 0
+        self._opens_at = float("-inf")
+        self._turn = threading.Lock()
+        self._changed = threading.Condition()
+        self.requests = 0
+        """Requests that were sent."""
+
+    def enter(self, longest_wait_seconds: float) -> Passage:
+        """Wait until a request may be sent. One that may must be told to `leave` in the end."""
+        waited = seconds = 0.0
+        with self._turn:
+            while not self._clock.wait(seconds):
+                waited += seconds
+                wait = self._try_to_enter()
+                if wait is None:
+                    return Passage(opened=True, waited_seconds=waited)
+                if wait and waited + wait > longest_wait_seconds:
+                    return Passage(opened=False, waited_seconds=waited, too_long=self._too_long(wait))
+                seconds = wait
+        return Passage(opened=False, waited_seconds=waited)
+
+    def leave(self, verdict: Verdict, *, began_at: float) -> None:
+        """Note what a request came to that began at this moment of the clock's monotonic time."""
+        with self._changed:
+            now = self._clock.monotonic()
+            self._in_flight -= 1
+            if self._limiter is not None:
+                self._limiter.answered(now, verdict.remaining_share)
+            if verdict.retry_after is not None:
+                self._opens_at = max(self._opens_at, now + verdict.retry_after)
+            if verdict.overloaded:
+                self._pace.slow_down(began_at=began_at, now=now)
+            else:
+                self._pace.relax()
+            self._changed.notify()
+
+    def _try_to_enter(self) -> float | None:
+        """Enter if all is well; else seconds after which to try again, none of them if an answer was waited for."""
+        with self._changed:
+            now = self._clock.monotonic()
+            wait = 0.0 if self._limiter is None else self._limiter.seconds_to_wait(now)
+            seconds = max(self._opens_at - now, wait or 0.0)
+            if seconds > 0:
+                return seconds
+            if wait is None or self._in_flight >= self._pace.in_flight:
+                self._changed.wait(_LOOK_AT_THE_STOP_SECONDS)
+                return 0.0
+            self._in_flight += 1
+            self.requests += 1
+            if self._limiter is not None:
+                self._limiter.sent(now)
+            return None
+
+    def _too_long(self, seconds: float) -> TooLong:
+        wished = self._opens_at > self._clock.monotonic()
+        return TooLong(seconds=seconds, why="it asked for that pause" if wished else "its rate limits leave no room")
+
+
+def _limiter(account: Account) -> RateLimiter | None:
+    if not account.rate_limits.windows:
+        return None
+    from target_leads.delivery.rate_limit import RateLimiter  # noqa: PLC0415 -- takes time to import, if not needed
+
+    return RateLimiter(account.rate_limits)

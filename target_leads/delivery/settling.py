@@ -1,0 +1,50 @@
+"""What an update's last verdict means for the records in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_leads.models import OpenJob, Outcome, Settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_leads.delivery.retry import Result
+
+_MERGED = "a later record of the same batch carried it further"
+
+
+def settlements_of(result: Result) -> Iterator[Settlement]:
+    """Settlements for every record of an update when its verdict is the last word, in the order of the records.
+
+    Records whose fields were merged into a later one are superseded if that was delivered; else they share its fate, so
+    that nothing in them is lost.
+    """
+    update, verdict = result.update, result.attempts.verdict
+    outcome = verdict.kind.last_outcome
+    *earlier, _ = update.parts or (update,)
+    for part in earlier if outcome is Outcome.DELIVERED else ():
+        yield Settlement(
+            record=part.record,
+            outcome=Outcome.SUPERSEDED,
+            provider=update.provider,
+            account=update.account,
+            lead_id=update.lead_id,
+            reason=_MERGED,
+        )
+    for part in (update,) if outcome is Outcome.DELIVERED else update.parts or (update,):
+        yield Settlement(
+            record=part.record,
+            outcome=outcome,
+            provider=update.provider,
+            account=update.account,
+            lead_id=update.lead_id,
+            reason="" if outcome is Outcome.DELIVERED else verdict.reason,
+            status=verdict.status,
+            error_code=verdict.error_code,
+            request_id=verdict.request_id,
+            attempts=result.attempts.count,
+            waited_seconds=result.attempts.waited_seconds,
+            open_job=OpenJob(update=update, job_id=verdict.job_id) if outcome is Outcome.UNCONFIRMED else None,
+            job_id=verdict.job_id,
+        )
