@@ -95,10 +95,12 @@ class Admission:
         """A batch's updates with those of one lead in order, and merged where its provider allows it."""
         return coalesced(updates, self._definitions)
 
-    def has_account(self, update: LeadUpdate) -> bool:
-        """Whether this run has the account through which an update was sent. The sandbox stands for none."""
-        known = update.provider in self._definitions and update.provider in self._settings.providers
-        if not known or self._settings.sandbox:
+    def can_ask_after(self, update: LeadUpdate) -> bool:
+        """Whether this run has the account at which the job of an update is open. The sandbox stands for none."""
+        definition = self._definitions.get(update.provider)
+        if self._settings.sandbox or definition is None or definition.job is None:
+            return False
+        if update.provider not in self._settings.providers:
             return False
         return self._account_of(update.provider).name == update.account
 

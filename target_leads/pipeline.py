@@ -68,7 +68,7 @@ class Pipeline:
         """
         if self._store is None or self._dispatcher is None:
             return
-        jobs = [job for job in self._store.open_jobs() if self.admission.has_account(job.update)]
+        jobs = [job for job in self._store.open_jobs() if self.admission.can_ask_after(job.update)]
         ended: list[Settlement] = []
         try:
             ended.extend(

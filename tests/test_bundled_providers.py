@@ -68,7 +68,7 @@ def test_a_folder_keeps_what_it_promises(name: str, emulator: Emulator, sandbox_
         kept = {key: value for key, value in emulator.leads[name][update.lead_id].items() if key in update.fields}
         assert kept == json.loads(json.dumps(update.fields), parse_float=Decimal)
         if definition.job:
-            asked = service.job_status(definition.job, verdict.job_id, max_wait_seconds=0).verdict
+            asked = service.job_status(verdict.job_id, max_wait_seconds=0).verdict
             assert asked.kind in {VerdictKind.ACCEPTED, VerdictKind.DELIVERED}, asked.reason
     finally:
         transport.close()

@@ -6,15 +6,16 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from target_leads.delivery.body import UNREADABLE, at, body_of, first_id, words_at
 from target_leads.delivery.headers import remaining_share, request_id, retry_after
 from target_leads.delivery.http import Failure, HttpResponse
 from target_leads.models import VerdictKind
 from target_leads.providers import ResponseRules
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection
 
     from target_leads.delivery.http import Answer
     from target_leads.models import LeadUpdate
@@ -25,7 +26,6 @@ _OVERLOADED = frozenset({408, 429, 503, 504})
 _NOT_TAKEN = frozenset({425, 429})
 """Statuses by which a provider says that it has not looked at a request."""
 _PARTIAL_CONTENT, _MULTI_STATUS = 206, 207
-_UNREADABLE = object()
 _NO_RULES = ResponseRules()
 
 
@@ -65,7 +65,7 @@ def classify_update(answer: Answer, definition: Definition) -> Verdict:
     verdict = _classify(answer, call.responses, limits, success=VerdictKind.ACCEPTED)
     if verdict.kind is not VerdictKind.ACCEPTED or isinstance(answer, Failure):
         return verdict
-    job_id = _first_id(_body(answer), job.id_at)
+    job_id = first_id(body_of(answer), job.id_at)
     if not job_id:
         return _unreadable(answer, limits, "names no job")
     return Verdict(
@@ -90,13 +90,13 @@ def classify_items(
     results = definition.update.many.results if definition.update.many else None
     if results is None or isinstance(answer, Failure) or whole.kind is VerdictKind.FATAL:
         return whole, None
-    listed = _at(_body(answer), results.at)
+    listed = at(body_of(answer), results.at)
     if not isinstance(listed, list):
         taken = whole.kind is VerdictKind.DELIVERED
         return (_unreadable(answer, definition.rate_limits, "lists no results") if taken else whole), None
     named: dict[str, Verdict] = {}
     for item in listed:
-        lead_id = _first_id(item, (results.id_at,))
+        lead_id = first_id(item, (results.id_at,))
         if lead_id in lead_ids:
             verdict = _classify_item(answer, item, results, definition.rate_limits)
             named[lead_id] = verdict if lead_id not in named else _worse(named[lead_id], verdict)
@@ -126,7 +126,7 @@ def classify_read(answer: Answer, definition: Definition, update: LeadUpdate) ->
     verdict = _classify(answer, _NO_RULES, definition.rate_limits, success=VerdictKind.DELIVERED)
     if read is None or isinstance(answer, Failure) or verdict.kind is not VerdictKind.DELIVERED:
         return verdict
-    lead = _at(_body(answer), read.lead_at)
+    lead = at(body_of(answer), read.lead_at)
     if not isinstance(lead, dict):
         return _unreadable(answer, definition.rate_limits, "shows no lead")
     readable = set(read.fields or update.fields) - {definition.lead_id.body_field}
@@ -151,19 +151,19 @@ def _classify(
             overloaded=answer.timed_out,
             fate_unknown=answer.may_have_arrived,
         )
-    body = _body(answer)
+    body = body_of(answer)
     for rule in rules.rules:
         fits_status = not rule.statuses or answer.status in rule.statuses
-        if fits_status and (rule.when is None or (body is not _UNREADABLE and rule.when.matches(body))):
+        if fits_status and (rule.when is None or (body is not UNREADABLE and rule.when.matches(body))):
             return _verdict(answer, rules, limits, rule.verdict, rule.reason)
     if answer.status < HTTPStatus.OK:
         return _unreadable(answer, limits, "is none yet")
     if answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        if rules.success_body is not None and (body is _UNREADABLE or not rules.success_body.matches(body)):
+        if rules.success_body is not None and (body is UNREADABLE or not rules.success_body.matches(body)):
             return _unreadable(answer, limits, "is not what the provider promises")
         if answer.status in {_PARTIAL_CONTENT, _MULTI_STATUS}:
             return _unreadable(answer, limits, "may tell of success and of failure")
-        if body is _UNREADABLE and answer.body.strip():
+        if body is UNREADABLE and answer.body.strip():
             content_type = answer.headers.get("content-type", "").lower()
             is_page = "html" in content_type or answer.body.lstrip().startswith(b"<")
             if is_page or "json" in content_type:
@@ -180,7 +180,7 @@ def _classify(
 
 def _classify_item(answer: HttpResponse, item: object, results: ItemResults, limits: RateLimits) -> Verdict:
     """Verdict on one lead: its item is judged as an answer of its own would be."""
-    status = _at(item, results.status_at) if results.status_at else answer.status
+    status = at(item, results.status_at) if results.status_at else answer.status
     if not isinstance(status, int) or isinstance(status, bool):
         return _unreadable(answer, limits, "gives the lead no status")
     own = HttpResponse(
@@ -199,11 +199,17 @@ def _worse(one: Verdict, other: Verdict) -> Verdict:
 
 def _verdict(answer: HttpResponse, rules: ResponseRules, limits: RateLimits, kind: VerdictKind, reason: str) -> Verdict:
     retry = kind is VerdictKind.RETRY
+    codes = (
+        ""
+        if kind is VerdictKind.DELIVERED
+        else ", ".join(words_at(body_of(answer), rules.error_codes_at, rules.error_codes))
+    )
+    words = f"{_status_words(answer.status)}{f': {reason}' if reason else ''}"
     return Verdict(
         kind=kind,
-        reason=f"{_status_words(answer.status)}{f': {reason}' if reason else ''}",
+        reason=f"{words} ({codes})" if codes else words,
         status=answer.status,
-        error_code="" if kind is VerdictKind.DELIVERED else ", ".join(sorted(_error_codes(answer, rules))),
+        error_code=codes,
         request_id=request_id(answer),
         retry_after=retry_after(answer, limits) if retry else None,
         remaining_share=remaining_share(answer, limits),
@@ -219,54 +225,8 @@ def _unreadable(answer: HttpResponse, limits: RateLimits, what: str) -> Verdict:
     return _verdict(answer, _NO_RULES, limits, VerdictKind.RETRY, f"the answer {what}")
 
 
-def _error_codes(answer: HttpResponse, rules: ResponseRules) -> set[str]:
-    """Those of the documented words that stand where they are documented to. No other word of an answer gets out."""
-    found: set[str] = set()
-    for pointer in rules.error_codes_at:
-        values = [_body(answer)]
-        for token in _tokens(pointer):
-            values = [inner for value in values for inner in _steps(value, token)]
-        found.update(value for value in values if isinstance(value, str))
-    return found.intersection(rules.error_codes)
-
-
 def _status_words(status: int) -> str:
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
-
-
-def _body(answer: HttpResponse) -> Any:  # noqa: ANN401 -- a body is any JSON
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return _UNREADABLE
-
-
-def _tokens(pointer: str) -> Iterator[str]:
-    for token in pointer.split("/")[1:]:
-        yield token.replace("~1", "/").replace("~0", "~")
-
-
-def _at(body: Any, pointer: str) -> Any:  # noqa: ANN401 -- any JSON
-    """The value at a JSON Pointer; None if there is none."""
-    for token in _tokens(pointer):
-        body = body.get(token) if isinstance(body, dict) else None
-    return body
-
-
-def _steps(value: object, token: str) -> Iterable[Any]:
-    """What a step of a pointer leads to; a step ``*`` to everything inside."""
-    if token == "*":  # noqa: S105 -- no password
-        return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return (value[token],) if isinstance(value, dict) and token in value else ()
-
-
-def _first_id(body: object, pointers: Iterable[str]) -> str:
-    """The first usable id at one of the JSON Pointers: text that is not blank, or a whole number."""
-    for pointer in pointers:
-        value = _at(body, pointer)
-        if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip():
-            return str(value)
-    return ""

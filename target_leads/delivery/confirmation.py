@@ -14,12 +14,10 @@ from target_leads.models import VerdictKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from target_leads.delivery.evidence import Evidence
+    from target_leads.delivery.channel import Channel
     from target_leads.delivery.retry import Attempts, Result
-    from target_leads.delivery.service import Service
-    from target_leads.delivery.workers import Stop, Workers
+    from target_leads.delivery.workers import Stop
     from target_leads.models import Settlement
-    from target_leads.providers import JobCall
 
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -30,25 +28,24 @@ class Question:
     """How did the job of an accepted update end, and who can ask."""
 
     result: Result
-    call: JobCall
-    service: Service
-    workers: Workers
-    evidence: Evidence
+    channel: Channel
+    was_asked: bool = False
 
 
 def confirm(questions: Sequence[Question], *, timeout_seconds: float, stop: Stop) -> Iterator[Settlement]:
     """Settlements of accepted updates: as their jobs end, and as unconfirmed for those still open at the time-out.
 
     No provider documents how often to ask, so the pauses double, from a quarter of a second to five; where a provider
-    wants longer ones the gate sees to that. A question that would have to wait there beyond the time-out is not asked.
-    An answer that says nothing about the job is no reason to hurry either.
+    wants longer ones the gate sees to that. An answer that says nothing about the job is no reason to hurry either.
+    Every job is asked after once, however long its turn takes to come; after that no question waits at the gate beyond
+    the time-out.
     """
     open_questions = dict(enumerate(questions))
     give_up_at = stop.clock.monotonic() + timeout_seconds
     pause = _FIRST_PAUSE_SECONDS
     while open_questions and not stop.wished.is_set():
         tasks = [
-            (question.workers, functools.partial(_ask, number, question, give_up_at, stop))
+            (question.channel.workers, functools.partial(_ask, number, question, give_up_at, stop))
             for number, question in open_questions.items()
         ]
         for number, attempts in reports(tasks, stop):
@@ -57,7 +54,7 @@ def confirm(questions: Sequence[Question], *, timeout_seconds: float, stop: Stop
                 del open_questions[number]
                 yield from settlements_of(_ended(question, attempts))
             elif attempts.verdict.kind is VerdictKind.FATAL:
-                question.evidence.refuse(attempts.verdict)
+                question.channel.evidence.refuse(attempts.verdict)
                 stop.wished.set()
             elif attempts.too_long is not None:
                 del open_questions[number]
@@ -75,9 +72,9 @@ def _ask(
 ) -> None:
     """Ask after one job, once. Runs in a worker."""
     if not stop.wished.is_set():
-        left = max(0.0, give_up_at - stop.clock.monotonic())
+        left = max(0.0, give_up_at - stop.clock.monotonic()) if question.was_asked else None
         job_id = question.result.attempts.verdict.job_id
-        report((number, question.service.job_status(question.call, job_id, max_wait_seconds=left)))
+        report((number, question.channel.service.job_status(job_id, max_wait_seconds=left)))
 
 
 def _asked(question: Question, attempts: Attempts) -> Question:
@@ -86,7 +83,8 @@ def _asked(question: Question, attempts: Attempts) -> Question:
     counted = dataclasses.replace(
         so_far, count=so_far.count + attempts.count, waited_seconds=so_far.waited_seconds + attempts.waited_seconds
     )
-    return dataclasses.replace(question, result=dataclasses.replace(question.result, attempts=counted))
+    result = dataclasses.replace(question.result, attempts=counted)
+    return dataclasses.replace(question, result=result, was_asked=True)
 
 
 def _ended(question: Question, attempts: Attempts) -> Result:

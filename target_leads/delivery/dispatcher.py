@@ -7,12 +7,12 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_leads.delivery.batching import Round, Unit, halves, requests_of, units
+from target_leads.delivery.batching import Unit, units
+from target_leads.delivery.channel import Channel
 from target_leads.delivery.classification import Verdict
 from target_leads.delivery.confirmation import Question, confirm
-from target_leads.delivery.evidence import Evidence
 from target_leads.delivery.retry import Attempts, Result
-from target_leads.delivery.workers import Stop, Workers, reports
+from target_leads.delivery.workers import Stop, reports
 from target_leads.models import VerdictKind
 
 if TYPE_CHECKING:
@@ -23,23 +23,12 @@ if TYPE_CHECKING:
     from target_leads.delivery.service import Service
     from target_leads.models import LeadUpdate, OpenJob, Settlement
 
-    _Report = Callable[["Settlement | Question | _Task"], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Channel:
-    """One account's service, its workers, and what its answers have shown."""
-
-    service: Service
-    workers: Workers
-    evidence: Evidence
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
     """A unit, or the rest of one for which the provider had no room, and the channel that it goes through."""
 
-    channel: _Channel
+    channel: Channel
     unit: Unit
 
 
@@ -63,7 +52,7 @@ class Dispatcher:
         self._stopping = stopping
         self._stop = Stop(wished=stopping, shutdown_seconds=shutdown_seconds, clock=clock)
         self._confirm_timeout_seconds = confirm_timeout_seconds
-        self._channels: dict[str, _Channel] = {}
+        self._channels: dict[str, Channel] = {}
 
     @property
     def requests(self) -> int:
@@ -93,8 +82,7 @@ class Dispatcher:
         Raises:
             CredentialsRefused: a provider refuses the credentials. Raised at the end, after all settlements.
         """
-        questions = [question for job in jobs if (question := self._question(job)) is not None]
-        yield from confirm(questions, timeout_seconds=0, stop=self._stop)
+        yield from confirm([self._question(job) for job in jobs], timeout_seconds=0, stop=self._stop)
         self._raise_stop()
 
     def conclude(self) -> None:
@@ -141,7 +129,7 @@ class Dispatcher:
                     tasks.append(report)
                 else:
                     yield report
-            if len(tasks) == len(sent):
+            if _updates(tasks) == _updates(sent):
                 tasks[0].channel.evidence.throttle()
                 self._stopping.set()
 
@@ -159,81 +147,27 @@ class Dispatcher:
             if channel.evidence.stop is not None:
                 raise channel.evidence.stop
 
-    def _channel(self, provider: str) -> _Channel:
+    def _channel(self, provider: str) -> Channel:
         if provider not in self._channels:
-            service = self._open_service(provider)
-            workers = Workers(service.account.concurrency, name=provider)
-            self._channels[provider] = _Channel(service=service, workers=workers, evidence=Evidence(service.account))
+            self._channels[provider] = Channel(self._open_service(provider), stopping=self._stopping)
         return self._channels[provider]
 
-    def _question(self, job: OpenJob) -> Question | None:
-        """How a job of an earlier run ended; none if its provider has no jobs any more."""
+    def _question(self, job: OpenJob) -> Question:
+        """How a job of an earlier run ended."""
         verdict = Verdict(kind=VerdictKind.ACCEPTED, reason="the job has not ended", job_id=job.job_id)
         attempts = Attempts(verdict=verdict, count=0, waited_seconds=0.0, first_ended_at=0.0, last_began_at=0.0)
-        return _question(self._channel(job.update.provider), Result(update=job.update, attempts=attempts))
+        result = Result(update=job.update, attempts=attempts)
+        return Question(result=result, channel=self._channel(job.update.provider))
 
-    def _do(self, task: _Task, report: _Report) -> None:
+    def _do(self, task: _Task, report: Callable[[Settlement | Question | _Task], None]) -> None:
         """Deliver a unit; reports what is left of it if the provider had no room. Runs in a worker."""
-        if rest := self._work_off(task.channel, task.unit, report):
+
+        def tell(settled: Settlement | Result) -> None:
+            report(Question(result=settled, channel=task.channel) if isinstance(settled, Result) else settled)
+
+        if rest := task.channel.deliver(task.unit, tell):
             report(dataclasses.replace(task, unit=rest))
 
-    def _work_off(self, channel: _Channel, unit: Unit, report: _Report) -> Unit:
-        """Deliver a unit round after round; gives back what the provider had no room for, and all that comes after."""
-        for number, updates in enumerate(unit, start=1):
-            requests = requests_of(channel.service.account, updates)
-            rest = [left for request in requests for left in self._send(channel, request, report)]
-            if rest:
-                return [*rest, *unit[number:]]
-        return []
 
-    def _send(self, channel: _Channel, updates: Round, report: _Report) -> Unit:
-        """Send updates in one request and judge what it came to; gives back those that the provider had no room for.
-
-        The judgement falls here and not where settlements are taken: a store that is slow to write them must not give
-        the other workers time to send on to a provider that is down.
-        """
-        if self._stopping.is_set():
-            return []
-        delivery = channel.service.update(updates)
-        rest = [left for result in delivery.results for left in self._judge(channel, result, report)]
-        if delivery.together:
-            rest += self._divide(channel, delivery.together, delivery.attempts, report)
-        return rest
-
-    def _judge(self, channel: _Channel, result: Result, report: _Report) -> Unit:
-        verdict = result.attempts.verdict
-        if verdict.kind is VerdictKind.RETRY and self._stopping.is_set():
-            return []  # the stop may have cut it short
-        if verdict.kind is VerdictKind.REJECTED and result.update.parts and not verdict.credentials_in_doubt:
-            # One of the records may be at fault for all that were merged into it: let each answer for itself.
-            return self._work_off(channel, [[part] for part in result.update.parts], report)
-        for settlement in channel.evidence.judge(result):
-            report(settlement)
-        self._heed(channel)
-        if verdict.kind is VerdictKind.ACCEPTED and (question := _question(channel, result)):
-            report(question)
-        return [[result.update]] if verdict.throttled and result.attempts.too_long is None else []
-
-    def _divide(self, channel: _Channel, updates: Round, attempts: Attempts, report: _Report) -> Unit:
-        """Send again, by halves, what was refused or failed together: one lead may be at fault for all."""
-        if attempts.verdict.kind is VerdictKind.RETRY:
-            if self._stopping.is_set():
-                return []
-            channel.evidence.note_in_vain(attempts)
-            self._heed(channel)
-            if attempts.verdict.throttled:
-                return [updates]
-        return [left for half in halves(updates) for left in self._send(channel, half, report)]
-
-    def _heed(self, channel: _Channel) -> None:
-        if channel.evidence.stop is not None:
-            self._stopping.set()
-
-
-def _question(channel: _Channel, result: Result) -> Question | None:
-    call = channel.service.account.definition.job
-    if call is None:
-        return None
-    return Question(
-        result=result, call=call, service=channel.service, workers=channel.workers, evidence=channel.evidence
-    )
+def _updates(tasks: Iterable[_Task]) -> int:
+    return sum(len(updates) for task in tasks for updates in task.unit)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from target_leads.delivery.classification import Verdict
     from target_leads.delivery.http import Answer, HttpRequest
     from target_leads.models import LeadUpdate
-    from target_leads.providers import JobCall
     from target_leads.providers.account import Account
 
 
@@ -68,14 +67,24 @@ class Service:
             attempts = self._read_back(updates[0], attempts)
         return exchange.delivery(attempts)
 
-    def job_status(self, job: JobCall, job_id: str, *, max_wait_seconds: float) -> Attempts:
-        """Ask once how a job is doing, or not at all if that would mean to wait too long."""
+    def job_status(self, job_id: str, *, max_wait_seconds: float | None = None) -> Attempts:
+        """Ask once how a job is doing, or not at all if that would mean to wait too long.
+
+        Without `max_wait_seconds` it may wait as long as an update.
+
+        Raises:
+            ValueError: the provider has no jobs.
+        """
+        definition = self.account.definition
+        job = definition.job
+        if job is None:
+            raise ValueError(f"{definition.name} has no jobs")
+        longest = self._policy.max_wait_seconds if max_wait_seconds is None else max_wait_seconds
         request = job_request(self.account, job, job_id)
-        limits = self.account.definition.rate_limits
         return attempt_until_settled(
-            lambda: classify_job(self._send(request), job, limits),
+            lambda: classify_job(self._send(request), job, definition.rate_limits),
             self._gate,
-            RetryPolicy(max_tries=1, max_wait_seconds=max_wait_seconds),
+            RetryPolicy(max_tries=1, max_wait_seconds=longest),
             self._clock,
         )
 

@@ -195,7 +195,7 @@ def test_a_job_is_asked_after_once(
     target = account(job=job)
     service = Service(target, send=send, policy=RetryPolicy(max_tries=5, max_wait_seconds=300), clock=time.clock)
     assert target.definition.job is not None
-    attempts = service.job_status(target.definition.job, "J1", max_wait_seconds=60)
+    attempts = service.job_status("J1", max_wait_seconds=60)
 
     assert (attempts.verdict.kind, attempts.count) == (VerdictKind.RETRY, 1)
     assert ([request.url for request in sent], time.waits) == (["https://api.example.com/v1/jobs/J1"], [])

@@ -1,0 +1,86 @@
+"""The way to one account: its service, its workers, and what its answers have shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_leads.delivery.batching import Round, Unit, halves, requests_of
+from target_leads.delivery.evidence import Evidence
+from target_leads.delivery.workers import Workers
+from target_leads.models import VerdictKind
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from target_leads.delivery.retry import Attempts, Result
+    from target_leads.delivery.service import Service
+    from target_leads.models import Settlement
+
+    Report = Callable[[Settlement | Result], None]
+
+
+class Channel:
+    """Delivers units to one account, and judges what comes of it."""
+
+    def __init__(self, service: Service, *, stopping: threading.Event) -> None:
+        """Start the account's workers. `stopping` is set here when the answers say that the run has to stop."""
+        self.service = service
+        self.workers = Workers(service.account.concurrency, name=service.account.definition.name)
+        self.evidence = Evidence(service.account)
+        self._stopping = stopping
+
+    def deliver(self, unit: Unit, report: Report) -> Unit:
+        """Deliver a unit round after round. Runs in a worker.
+
+        Reports settlements, and the result of each update whose job is open now. Gives back the rounds that are left if
+        the provider has no room for more requests: what was throttled, and all that comes after it.
+        """
+        for number, updates in enumerate(unit, start=1):
+            requests = requests_of(self.service.account, updates)
+            if rest := [left for request in requests for left in self._send(request, report)]:
+                return [*rest, *unit[number:]]
+        return []
+
+    def _send(self, updates: Round, report: Report) -> Unit:
+        """Send updates in one request and judge what it came to.
+
+        The judgement falls here and not where settlements are taken: a store that is slow to write them must not give
+        the other workers time to send on to a provider that is down.
+        """
+        if self._stopping.is_set():
+            return []
+        delivery = self.service.update(updates)
+        rest = [left for result in delivery.results for left in self._judge(result, report)]
+        if delivery.together:
+            rest += self._divide(delivery.together, delivery.attempts, report)
+        return rest
+
+    def _judge(self, result: Result, report: Report) -> Unit:
+        verdict = result.attempts.verdict
+        if verdict.kind is VerdictKind.RETRY and self._stopping.is_set():
+            return []  # the stop may have cut it short
+        if verdict.kind is VerdictKind.REJECTED and result.update.parts and not verdict.credentials_in_doubt:
+            # One of the records may be at fault for all that were merged into it: let each answer for itself.
+            return self.deliver([[part] for part in result.update.parts], report)
+        for settlement in self.evidence.judge(result):
+            report(settlement)
+        self._heed()
+        if verdict.kind is VerdictKind.ACCEPTED:
+            report(result)
+        return [[result.update]] if verdict.throttled and result.attempts.too_long is None else []
+
+    def _divide(self, updates: Round, attempts: Attempts, report: Report) -> Unit:
+        """Send again, by halves, what was refused or failed together: one lead may be at fault for all."""
+        if attempts.verdict.kind is VerdictKind.RETRY:
+            if self._stopping.is_set():
+                return []
+            self.evidence.note_in_vain(attempts)
+            self._heed()
+            if attempts.verdict.throttled:
+                return [updates]
+        return [left for half in halves(updates) for left in self._send(half, report)]
+
+    def _heed(self) -> None:
+        if self.evidence.stop is not None:
+            self._stopping.set()
