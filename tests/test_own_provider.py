@@ -115,3 +115,40 @@ def test_a_sixth_api_written_as_data_delivers(acme: Path) -> None:
         "1 × acme invalid: $.stage must be one of new, won (lead A2)",
         "1 × acme rejected: 200 OK: Acme did not write it (lead A404)",
     ]
+
+
+BULK: dict[str, Any] = {
+    "name": "bulk",
+    "title": "Bulk Leads",
+    "documentation": ["https://bulk.example.com/docs"],
+    "settings": {"key": {"title": "Key", "description": "Ask for it.", "secret": True}},
+    "base_url": "https://bulk.example.com/api",
+    "authentication": {"headers": {"x-key": "{key}"}},
+    "lead_id": {"name": "ref", "body_field": "ref"},
+    "update": {"method": "PATCH", "path": "/leads", "fields": "partial"},
+}
+RESULTS: dict[str, Any] = {"at": "/done", "id_at": "/lead/ref", "status_at": "/code"}
+
+
+@pytest.mark.parametrize(("results", "requests"), [(RESULTS, 4), (None, 4 + 8)])
+def test_an_api_that_takes_many_leads_at_once(results: dict[str, Any] | None, requests: int, tmp_path: Path) -> None:
+    """The refused lead is found by the answer's own results, or by halving the request that holds it."""
+    many = {"max_items": 16, "items_at": "/data/leads", **({"results": results} if results else {})}
+    folder = tmp_path / "bulk"
+    (folder / "responses").mkdir(parents=True)
+    (folder / "provider.json").write_text(json.dumps({**BULK, "update": {**BULK["update"], "many": many}}))
+    (folder / "lead.schema.json").write_text(json.dumps({"type": "object", "properties": {"ref": {}, "stage": {}}}))
+    refusal = {"source": "assumed", "status": 422, "outcome": "rejected", "sandbox": {"lead_ids": ["L20"]}}
+    (folder / "responses" / "refused.json").write_text(json.dumps(refusal))
+    schema = {"type": "SCHEMA", "stream": "bulk", "key_properties": ["ref"], "schema": {"properties": {}}}
+    records = [{"ref": f"L{number}", "stage": "won"} for number in range(50)]
+    messages = [schema, *({"type": "RECORD", "stream": "bulk", "record": record} for record in records)]
+    emulator = Emulator(load_all([str(folder)]))
+    with running(emulator) as url:
+        account = {"key": "k", "base_url": f"{url}/bulk/api"}
+        target = TargetLeads(config={"provider_paths": [str(folder)], "providers": {"bulk": account}})
+        target.run(io.BytesIO(b"\n".join(json.dumps(message).encode() for message in messages)))
+    assert emulator.leads["bulk"].keys() == {record["ref"] for record in records} - {"L20"}
+    report = target.pipeline.report
+    assert (report.count(Outcome.DELIVERED), report.count(Outcome.REJECTED)) == (49, 1)
+    assert emulator.request_count == report.requests == requests

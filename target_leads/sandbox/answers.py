@@ -60,6 +60,11 @@ class Answers:
             (definition.read.lead_at, definition.read.fields) if definition.read else ("", ())
         )
 
+    @property
+    def success(self) -> RecordedResponse | None:
+        """The folder's answer to a good update, if it has one."""
+        return self._recorded.get(("update", "success"))
+
     def for_lead(self, call: str, lead_id: str) -> RecordedResponse | None:
         """The response that this lead always gets, if it is such a lead."""
         return self._by_lead.get((call, lead_id))
@@ -76,7 +81,7 @@ class Answers:
 
         `response` stands in for the folder's response to a success.
         """
-        response = response or self._recorded.get(("update", "success"))
+        response = response or self.success
         if response is None and not job_id:
             return Answer(status=_PLAIN_STATUSES["success"])
         content = response and response.content

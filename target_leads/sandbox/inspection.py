@@ -31,6 +31,7 @@ class Inspection:
             name.lower().encode(): _credential_pattern(template) for name, template in definition.headers.items()
         }
         self._envelope = definition.update.envelope
+        self._many = definition.update.many
         self._lead_schema = definition.lead_schema
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> str:
@@ -47,12 +48,24 @@ class Inspection:
                     return _TURNED_AWAY[credential]
         return ""
 
-    def fields(self, body: bytes) -> dict[str, Any] | None:
-        """The lead update in a body; ``None`` if the provider would not take it."""
+    def updates(self, body: bytes) -> list[dict[str, Any] | None]:
+        """The lead updates in a body, ``None`` for one that the provider would not take.
+
+        Where a request carries one lead there is one. No lead at all is an update that it would not take, too.
+        """
         try:
             content = json.loads(body, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_object)
         except (ValueError, RecursionError):
-            return None
+            return [None]
+        if self._many is None:
+            return [self._fields(content)]
+        for token in self._many.items_at.split("/")[1:]:
+            content = content.get(token.replace("~1", "/").replace("~0", "~")) if isinstance(content, dict) else None
+        if not isinstance(content, list) or not 0 < len(content) <= self._many.max_items:
+            return [None]
+        return [self._fields(item) for item in content]
+
+    def _fields(self, content: Any) -> dict[str, Any] | None:  # noqa: ANN401 -- any JSON
         if self._envelope:
             if not isinstance(content, dict) or content.keys() != {self._envelope}:
                 return None

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from target_leads.sandbox.answers import Answer, Answers, recorded
 from target_leads.sandbox.inspection import LARGEST_BODY, Inspection, is_json
 from target_leads.sandbox.leads import Jobs, LeadBook
+from target_leads.sandbox.many_leads import takes_all_or_none, together
 from target_leads.sandbox.routes import Match, find, routes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from target_leads.providers import Definition
+    from target_leads.providers import Definition, ManyLeads, RecordedResponse
 
 _WRITTEN = frozenset({"delivered", "unconfirmed"})
 """Outcomes of recorded responses that say that the lead was written, or will be."""
@@ -78,28 +79,47 @@ class EmulatedProvider:
         return Reply(answer=answer, call=match.call, lead_id=match.lead_id or self._jobs.lead_of(match.job_id) or "")
 
     def _updated(self, match: Match, request: Request) -> Reply:
-        fields = None
         if len(request.body) > LARGEST_BODY:
-            occasion = "too_large"
-        elif not is_json(request.headers):
-            occasion = "unsupported_media_type"
-        else:
-            fields = self._inspection.fields(request.body)
-            occasion = "invalid"
-        lead_id = match.lead_id
-        if fields is not None and (body_field := self.definition.lead_id.body_field):
-            lead_id = str(fields.get(body_field, ""))
-        if fields is None or not lead_id:
-            answer = self._answers.on("update", occasion)
-        else:
-            answer = self._written(lead_id, fields)
+            return Reply(answer=self._answers.on("update", "too_large"), call="update", lead_id=match.lead_id)
+        if not is_json(request.headers):
+            answer = self._answers.on("update", "unsupported_media_type")
+            return Reply(answer=answer, call="update", lead_id=match.lead_id)
+        updates = self._inspection.updates(request.body)
+        if self.definition.update.many is not None:
+            return self._updated_together(updates, self.definition.update.many)
+        (fields,) = updates
+        lead_id = match.lead_id or self._named(fields)
+        answer = self._written(lead_id, fields) if fields and lead_id else self._answers.on("update", "invalid")
         return Reply(answer=answer, call="update", lead_id=lead_id)
+
+    def _updated_together(self, updates: Sequence[Mapping[str, Any] | None], many: ManyLeads) -> Reply:
+        """Take the good ones of many updates, or none where one bad one spoils them all."""
+        named = {self._named(fields): fields for fields in updates if fields is not None}
+        if len(named) < len(updates) or "" in named:  # a bad one, which has no name, or a lead that stands there twice
+            return Reply(answer=self._answers.on("update", "invalid"), call="update")
+        refused = {lead_id: recorded(own) for lead_id in named if (own := self._refusal(lead_id)) is not None}
+        if refused and takes_all_or_none(many.results):
+            answers = refused
+        else:
+            answers = {
+                lead_id: refused.get(lead_id) or self._written(lead_id, fields) for lead_id, fields in named.items()
+            }
+        return Reply(answer=together(answers, many.results, self._answers.success), call="update")
+
+    def _named(self, fields: Mapping[str, Any] | None) -> str:
+        """The lead that the body of an update names, if any."""
+        return str((fields or {}).get(self.definition.lead_id.body_field, ""))
+
+    def _refusal(self, lead_id: str) -> RecordedResponse | None:
+        """The answer that a lead gets that is never written."""
+        own = self._answers.for_lead("update", lead_id)
+        return own if own is not None and own.outcome not in _WRITTEN else None
 
     def _written(self, lead_id: str, fields: Mapping[str, Any]) -> Answer:
         """Take a good update, unless this lead is one that always fares otherwise."""
+        if (refusal := self._refusal(lead_id)) is not None:
+            return recorded(refusal)
         own = self._answers.for_lead("update", lead_id)
-        if own is not None and own.outcome not in _WRITTEN:
-            return recorded(own)
         ending = self._answers.for_lead("job", lead_id)
         if ending is None or ending.outcome in _WRITTEN:
             lead: Mapping[str, Any] = self.book.write(lead_id, fields)
