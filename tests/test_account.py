@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from target_leads.exceptions import SettingsError
-from target_leads.providers import Definition, SettingDefinition, load_folder
+from target_leads.providers import Definition, SettingDefinition, bundled, load_folder
 from target_leads.providers.account import Account, sandbox_config
 from target_leads.providers.definition import BaseUrl
 
@@ -58,11 +58,35 @@ def test_an_account_with_everything_given(definition: Definition) -> None:
     assert Account.open(definition, GOOD | {"region": "eu"}, concurrency=1).base_url == "https://eu.example.com/v1"
 
 
+@pytest.mark.parametrize(
+    ("config", "windows"),
+    [
+        ({}, [(150, 60)]),
+        ({"rate_limits": []}, []),
+        (
+            {"rate_limits": [{"requests": 500, "per_seconds": 3600}, {"requests": 3, "per_seconds": 0.5}]},
+            [(500, 3600), (3, 0.5)],
+        ),
+    ],
+)
+def test_rate_limits_are_the_providers_or_the_users_own(
+    config: dict[str, Any], windows: list[tuple[int, float]]
+) -> None:
+    """The setting takes the place of the definition's windows; how the provider slows down and tells so stays."""
+    account = Account.open(bundled()["propexo_entrata"], {"api_token": "t"} | config, concurrency=1)
+    assert [(limit.requests, limit.per_seconds) for limit in account.rate_limits.windows] == windows
+    assert (account.rate_limits.slow_down_from, account.rate_limits.remaining_header) == (0.8, "x-ratelimit-remaining")
+
+
 def test_an_account_shows_no_credential(definition: Definition) -> None:
     """An account that ends up in a log or a traceback does not show what it signs in with."""
     assert SECRET not in repr(Account.open(definition, GOOD, concurrency=1))
 
 
+RATE_LIMITS = (
+    'must be a list such as [{"requests": 150, "per_seconds": 60}], with requests a whole number from 1 on and '
+    "per_seconds more than 0; an empty list means no limit."
+)
 CONTROL = "must be printable ASCII text; it holds a line break or another sign that no header takes."
 
 
@@ -92,6 +116,21 @@ CONTROL = "must be printable ASCII text; it holds a line break or another sign t
         ({"concurrency": True}, "concurrency: must be a whole number from 1 to 256, but was True."),
         ({"concurrency": 2.5}, "concurrency: must be a whole number from 1 to 256, but was 2.5."),
         ({"concurrency": "8"}, "concurrency: must be a whole number from 1 to 256, but was '8'."),
+        *[
+            ({"rate_limits": wrong}, f"rate_limits: {RATE_LIMITS}")
+            for wrong in (
+                {"requests": 1, "per_seconds": 1},
+                [[1, 1]],
+                [{"requests": 1}],
+                [{"requests": 0, "per_seconds": 1}],
+                [{"requests": 1.5, "per_seconds": 1}],
+                [{"requests": True, "per_seconds": 1}],
+                [{"requests": 1, "per_seconds": 0}],
+                [{"requests": 1, "per_seconds": float("nan")}],
+                [{"requests": 1, "per_seconds": float("inf")}],
+                [{"requests": 1, "per_seconds": 1, "per_minute": 1}],
+            )
+        ],
     ],
 )
 def test_a_mistake_is_named_with_what_is_allowed(definition: Definition, config: dict[str, Any], finding: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from target_leads.exceptions import DefinitionError
 from target_leads.models import VerdictKind
 from target_leads.providers import bundled, load, load_all, load_example, load_folder, load_responses
-from target_leads.providers.definition import LeadId, SettingDefinition
+from target_leads.providers.definition import LeadId, RateLimit, SettingDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,50 @@ def findings_of(read: Callable[[], object]) -> tuple[str, ...]:
         read()
     assert raised.value.exit_status == 2
     return raised.value.findings
+
+
+def test_how_many_and_how_often_arrives_in_the_definition(folder: Path) -> None:
+    """Many leads in a request, what may be repeated or merged, and the rate limits."""
+    file = folder / "provider.json"
+    results = {"at": "/r", "id_at": "/id", "status_at": "/code", "responses": {"rules": [RULE]}}
+    many = {"max_items": 10, "max_bytes": 999, "items_at": "/leads", "results": results}
+    more = {"many": many, "coalesce": False, "repeatable": False}
+    change(file, "lead_id", to={"name": "key", "body_field": "id"})
+    change(file, "update", to={"method": "PATCH", "path": "/l", "fields": "partial", **more})
+    windows = [{"requests": 5, "per_seconds": 1}, {"requests": 100, "per_seconds": 60.5}]
+    headers = {"limit_header": "X-Limit", "remaining_header": "X-Left"}
+    change(file, "rate_limits", to={"windows": windows, "slow_down_from": 0.5, **headers})
+    definition = load_folder(folder)
+    call, limits = definition.update, definition.rate_limits
+    assert (call.coalesce, call.repeatable, call.read_back_on) == (False, False, frozenset())
+    assert call.many is not None
+    assert (call.many.max_items, call.many.max_bytes, call.many.items_at) == (10, 999, "/leads")
+    assert call.many.results is not None
+    assert (call.many.results.at, call.many.results.id_at, call.many.results.status_at) == ("/r", "/id", "/code")
+    assert [rule.reason for rule in call.many.results.responses.rules] == ["busy"]
+    assert limits.windows == (RateLimit(requests=5, per_seconds=1), RateLimit(requests=100, per_seconds=60.5))
+    assert (limits.slow_down_from, limits.limit_header, limits.remaining_header) == (0.5, "x-limit", "x-left")
+
+
+def test_a_rule_on_a_single_result_is_looked_at_too(folder: Path) -> None:
+    """A schema in there is checked like any other."""
+    file = folder / "provider.json"
+    results = {"at": "", "id_at": "", "responses": {"success_body": {"format": "x"}}}
+    change(file, "lead_id", to={"name": "key", "body_field": "id"})
+    many = {"max_items": 2, "items_at": "", "results": results}
+    change(file, "update", to={"method": "PATCH", "path": "/l", "fields": "partial", "many": many})
+    (finding,) = findings_of(lambda: load_folder(folder))
+    assert "$.update.many.results.responses.success_body.format: the format x is not checked;" in finding
+
+
+def test_what_a_definition_does_not_say_is_the_usual(folder: Path) -> None:
+    """One lead in a request, merged and repeated where that helps, and no rate limit."""
+    call, limits = load_folder(folder).update, load_folder(folder).rate_limits
+    assert (call.many, call.coalesce, call.repeatable, call.read_back_on) == (None, True, True, frozenset())
+    assert (limits.windows, limits.slow_down_from) == ((), 1.0)
+
+
+RULE = {"status": [409], "verdict": "retry", "reason": "busy"}
 
 
 def test_a_folder_becomes_a_definition(folder: Path) -> None:
@@ -105,6 +149,7 @@ def test_what_a_folder_leaves_out() -> None:
 SETTING = {"title": "T", "description": "D"}
 JOB = {"method": "GET", "path": "/j/{job_id}", "id_at": ["/id"], "responses": {}}
 READ = {"method": "GET", "path": "/l/{lead_id}", "lead_at": ""}
+MANY = {"max_items": 10, "items_at": ""}
 
 
 @pytest.mark.parametrize(
@@ -225,6 +270,27 @@ READ = {"method": "GET", "path": "/l/{lead_id}", "lead_at": ""}
             ("update", "responses", "rules"),
             [{"when": {"properties": {"x": {"pattern": "("}}}, "verdict": "retry", "reason": "x"}],
             "$.update.responses.rules[0].when.properties.x.pattern: '(' is not a 'regex'",
+        ),
+        (("update", "coalesce"), "no", "$.update.coalesce: 'no' is not of type 'boolean'"),
+        (("update", "read_back_on"), [409], "$.update.read_back_on: needs $.read, the call that reads a lead back"),
+        (("update", "read_back_on"), [200], "$.update.read_back_on[0]: 200 is less than the minimum of 400"),
+        (("update", "many"), {"items_at": ""}, "$.update.many: 'max_items' is a required property"),
+        (("update", "many"), MANY | {"max_items": 1}, "$.update.many.max_items: 1 is less than the minimum of 2"),
+        (
+            ("update", "many"),
+            MANY,
+            "$.update.many: needs $.lead_id.body_field, which says in the body which lead is meant",
+        ),
+        (("rate_limits",), {"windows": [{"requests": 1}]}, "$.rate_limits.windows[0]: 'per_seconds' is a required"),
+        (
+            ("rate_limits",),
+            {"slow_down_from": 0},
+            "$.rate_limits.slow_down_from: 0 is less than or equal to the minimum",
+        ),
+        (
+            ("update", "responses"),
+            {"error_codes": {"at": ["/code"], "codes": []}},
+            "$.update.responses.error_codes.codes: [] should be non-empty",
         ),
         (("read",), READ | {"method": "POST"}, "$.read.method: 'POST' is not one of ['GET']"),
         (("read",), READ | {"lead_at": "data"}, "$.read.lead_at: 'data' does not match"),

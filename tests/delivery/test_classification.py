@@ -136,6 +136,36 @@ def test_the_first_rule_that_fits_counts(
     assert (result.kind, result.reason) == (expected, reason)
 
 
+CODES = {"at": ["/error", "/fields/*/*/code"], "codes": ["TAKEN", "INVALID", "BUSY"]}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (409, {"error": "TAKEN"}, "TAKEN"),
+        (
+            422,
+            {"fields": {"email": [{"code": "TAKEN"}, {"code": "INVALID"}], "phone": [{"code": "INVALID"}]}},
+            "INVALID, TAKEN",
+        ),
+        (422, {"fields": [[{"code": "INVALID"}]]}, "INVALID"),
+        (503, {"error": "BUSY"}, "BUSY"),
+        (409, {"error": "ada@example.com"}, ""),
+        (409, {"error": ["TAKEN"], "fields": {"email": {"code": "TAKEN"}}}, ""),
+        (409, {"other": "TAKEN"}, ""),
+        (409, [], ""),
+        (200, {"error": "TAKEN"}, ""),
+    ],
+)
+def test_the_providers_own_word_is_told_if_it_is_a_documented_one(
+    status: int, body: Any, code: str, verdict: Callable[..., Verdict]
+) -> None:
+    """Only a word that the definition lists gets out, from where it says; any other might be a value of the record."""
+    result = verdict(_answer(status, body), error_codes=CODES)
+    assert result.error_code == code
+    assert result.reason.endswith(f" ({code})") is bool(code)
+
+
 def test_a_rule_about_a_body_needs_one(verdict: Callable[..., Verdict]) -> None:
     """A body that is no JSON fits no rule about bodies, not even one that takes anything."""
     rules = [{"when": True, "verdict": "rejected", "reason": "any JSON"}]
@@ -247,7 +277,7 @@ def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_reads_when_the_provider_wants_to_be_asked_again(
     text: str, seconds: float | None, verdict: Callable[..., Verdict]
 ) -> None:
-    """Retry-After is seconds or a date in any of its three forms, a year at most; the past and anything else is no wish."""
+    """Retry-After is seconds or a date in any of its forms, a year at most; the past and anything else is no wish."""
     assert verdict(_answer(429, retry_after=text)).retry_after == seconds
 
 
