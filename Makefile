@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_STORE := .demo
 
-.PHONY: demo test lint format sandbox settings clean
+.PHONY: demo test bench lint format sandbox settings clean
 
 demo: .venv/run.stamp ## deliver the sample leads to an emulator of all five providers
 	@rm -rf $(DEMO_STORE) && mkdir -p $(DEMO_STORE)
@@ -12,6 +12,9 @@ demo: .venv/run.stamp ## deliver the sample leads to an emulator of all five pro
 
 test: .venv/dev.stamp ## run the tests; PYTEST_ARGS adds to the command
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: .venv/dev.stamp ## how fast updates are delivered, beside bare pools of requests; BENCH_ARGS adds to the command
+	$(BIN)/python -m tests.benchmarks.delivery $(BENCH_ARGS)
 
 lint: .venv/dev.stamp ## style, types, import layers
 	$(BIN)/ruff check
