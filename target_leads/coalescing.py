@@ -34,14 +34,18 @@ def _in_order(updates: Sequence[LeadUpdate]) -> Sequence[LeadUpdate]:
 
 
 def _merged(updates: Sequence[LeadUpdate], definition: Definition) -> Iterator[LeadUpdate]:
-    """The updates as one, or as they are if each step matters or the provider's schema refuses them as one."""
+    """The updates as one; as they are if each step matters, or they cannot be said as one."""
+    *earlier, last = updates
+    steps = (*(dataclasses.replace(update, is_latest=False) for update in earlier), last)
     fields: Mapping[str, Any] = {}
-    for update in updates:
+    can_be_one = definition.update.coalesce
+    for update in steps:
+        can_be_one = can_be_one and not _fills_what_was_cleared(fields, update.fields)
         fields = merged_fields(fields, update.fields)
-    if definition.update.coalesce and not definition.lead_schema.violations(fields):
-        yield dataclasses.replace(updates[-1], fields=fields, parts=tuple(updates))
+    if can_be_one and not definition.lead_schema.violations(fields):
+        yield dataclasses.replace(last, fields=fields, parts=steps)
     else:
-        yield from updates
+        yield from steps
 
 
 def merged_fields(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,3 +55,13 @@ def merged_fields(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[st
         if isinstance(older[name], dict) and isinstance(newer[name], dict):
             merged[name] = merged_fields(older[name], newer[name])
     return merged
+
+
+def _fills_what_was_cleared(older: Mapping[str, Any], newer: Mapping[str, Any]) -> bool:
+    """Whether an object is cleared and then given new keys: one update cannot say that the old keys are to go."""
+    return any(
+        isinstance(value, dict)
+        and name in older
+        and (older[name] is None or (isinstance(older[name], dict) and _fills_what_was_cleared(older[name], value)))
+        for name, value in newer.items()
+    )

@@ -106,6 +106,8 @@ class LeadUpdate:
     """Orders the updates of one lead, where the stream has such a field; a timestamp as seconds since 1970 UTC."""
     parts: tuple[LeadUpdate, ...] = field(default=(), repr=False)
     """The updates that were merged into this one, oldest first; the last has its record. Empty if none were."""
+    is_latest: bool = True
+    """Whether no later update of the lead stands in the same batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

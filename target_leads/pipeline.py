@@ -169,6 +169,7 @@ class Pipeline:
                 yield from _still_open(update, job_id)
             else:
                 new.append(update)
+        self._store.forget(new)
         yield from self._dispatcher.deliver(new)
 
     def _commit(self, group: Sequence[Settlement]) -> None:

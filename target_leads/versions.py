@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 
-_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?\s*(Z|z|[+-]\d\d:?\d\d)?", re.ASCII)
+_TIMESTAMP = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(:\d\d)?([.,]\d+)?\s*(?:Z|z|([+-]\d\d)(?::?(\d\d))?)?", re.ASCII
+)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _LONGEST = 100
@@ -37,10 +39,11 @@ def _instant(text: str) -> Decimal | None:
     parts = _TIMESTAMP.fullmatch(text)
     if parts is None:
         return None
-    date, time, fraction, zone = parts.groups()
-    zone = "+00:00" if zone in {None, "Z", "z"} else zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
+    date, minutes, seconds, fraction, zone_hours, zone_minutes = parts.groups()
+    zone = f"{zone_hours or '+00'}:{zone_minutes or '00'}"
     try:
-        moment = datetime.datetime.fromisoformat(f"{date}T{time}{zone}")
+        moment = datetime.datetime.fromisoformat(f"{date}T{minutes}{seconds or ':00'}{zone}")
     except ValueError:
         return None
-    return Decimal((moment - _EPOCH) // datetime.timedelta(seconds=1)) + Decimal(fraction or 0)
+    whole = Decimal((moment - _EPOCH) // datetime.timedelta(seconds=1))
+    return Context(prec=2 * _LONGEST).add(whole, Decimal((fraction or "0").replace(",", ".")))

@@ -112,7 +112,7 @@ def test_state_goes_out_after_each_settled_batch(
 def test_two_streams_do_not_overtake_each_other(
     generic_config: dict[str, Any], emulator: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Updates of one lead arrive in the order in which they came, also from two streams; those of one batch are merged."""
+    """Updates of one lead arrive in the order in which they came, from two streams too; a batch's are merged."""
     messages = [schema("old"), schema("new"), record("a", "old", note="first")]
     messages += [record(f"b{number}", "new", note="x") for number in range(3)]
     messages += [record("a", "new", note="second"), record("a", "old", note="third"), state(1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from target_leads.delivery.batching import Round, Unit, halves, requests_of
@@ -42,8 +43,10 @@ class Channel:
                 return [*rest, *unit[number:]]
         return []
 
-    def _send(self, updates: Round, report: Report) -> Unit:
+    def _send(self, updates: Round, report: Report, failing_since: float | None = None) -> Unit:
         """Send updates in one request and judge what it came to.
+
+        `failing_since` says when a request failed first of which these are a part.
 
         The judgement falls here and not where settlements are taken: a store that is slow to write them must not give
         the other workers time to send on to a provider that is down.
@@ -51,9 +54,10 @@ class Channel:
         if self._stopping.is_set():
             return []
         delivery = self.service.update(updates)
-        rest = [left for result in delivery.results for left in self._judge(result, report)]
+        results = [dataclasses.replace(result, failing_since=failing_since) for result in delivery.results]
+        rest = [left for result in results for left in self._judge(result, report)]
         if delivery.together:
-            rest += self._divide(delivery.together, delivery.attempts, report)
+            rest += self._divide(delivery.together, delivery.attempts, report, failing_since)
         return rest
 
     def _judge(self, result: Result, report: Report) -> Unit:
@@ -70,16 +74,21 @@ class Channel:
             report(result)
         return [[result.update]] if verdict.throttled and result.attempts.too_long is None else []
 
-    def _divide(self, updates: Round, attempts: Attempts, report: Report) -> Unit:
-        """Send again, by halves, what was refused or failed together: one lead may be at fault for all."""
+    def _divide(self, updates: Round, attempts: Attempts, report: Report, failing_since: float | None) -> Unit:
+        """Send again, by halves, what was refused or failed together: one lead may be at fault for all.
+
+        What fails is counted against the provider once, not once more for each of its parts.
+        """
         if attempts.verdict.kind is VerdictKind.RETRY:
             if self._stopping.is_set():
                 return []
-            self.evidence.note_in_vain(attempts)
-            self._heed()
+            if failing_since is None or attempts.verdict.throttled or attempts.too_long is not None:
+                self.evidence.note_in_vain(updates[0].lead_id, attempts)
+                self._heed()
             if attempts.verdict.throttled:
                 return [updates]
-        return [left for half in halves(updates) for left in self._send(half, report)]
+            failing_since = attempts.first_ended_at if failing_since is None else failing_since
+        return [left for half in halves(updates) for left in self._send(half, report, failing_since)]
 
     def _heed(self) -> None:
         if self.evidence.stop is not None:

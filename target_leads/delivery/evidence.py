@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from target_leads.delivery.classification import Verdict
-    from target_leads.delivery.gate import TooLong
+    from target_leads.delivery.gate import Wait
     from target_leads.delivery.retry import Attempts, Result
     from target_leads.exceptions import TargetLeadsError
     from target_leads.models import Settlement
@@ -37,8 +37,9 @@ class Evidence:
         """Begin with no evidence."""
         self._account = account
         self._in_doubt: list[Result] = []
-        self._in_vain: list[Attempts] = []
-        """Requests in vain, of which no success says yet that the provider was alive."""
+        self._in_vain: list[tuple[str, Attempts]] = []
+        """Leads and requests in vain, of which no success says yet that the provider was alive."""
+        self._throttled_in_a_row = 0
         self._success_began_at: float | None = None
         """When the request was sent that was the latest to succeed. Not when its answer came: threads race for that."""
         self._lock = threading.Lock()
@@ -54,10 +55,13 @@ class Evidence:
         with self._lock:
             return [settlement for known in self._judge(result) for settlement in settlements_of(known)]
 
-    def note_in_vain(self, attempts: Attempts) -> None:
-        """A request failed from which nothing follows for any update: it counts against the provider alone."""
+    def note_in_vain(self, lead_id: str, attempts: Attempts) -> None:
+        """A request with this lead and others failed: that says nothing of any of them, but of the provider."""
         with self._lock:
-            self._note_in_vain(attempts)
+            if attempts.verdict.throttled:
+                self._note_throttled(attempts)
+            else:
+                self._note_in_vain(lead_id, attempts)
 
     def conclude(self) -> None:
         """No more evidence comes: if updates are still in doubt, the run has to stop."""
@@ -86,7 +90,10 @@ class Evidence:
         if verdict.kind in _SUCCESSES:
             began_at = result.attempts.last_began_at
             self._success_began_at = max(self._success_began_at or began_at, began_at)
-            self._in_vain = [attempts for attempts in self._in_vain if not self._was_alive_after(attempts)]
+            self._throttled_in_a_row = 0
+            self._in_vain = [
+                (lead, attempts) for lead, attempts in self._in_vain if not self._was_alive_after(attempts)
+            ]
             if self.stop is None:
                 yield from filter(self._is_to_blame, self._in_doubt)
                 self._in_doubt = [waiting for waiting in self._in_doubt if not self._is_to_blame(waiting)]
@@ -97,20 +104,31 @@ class Evidence:
         elif result.attempts.too_long is not None:
             self.stop = self._wait_too_long(result.attempts, result.attempts.too_long)
         elif verdict.throttled:
-            self._note_in_vain(result.attempts)
+            self._note_throttled(result.attempts)
         elif self._is_to_blame(result):
             yield result
         else:
             self._in_doubt.append(result)
-            self._note_in_vain(result.attempts)
+            self._note_in_vain(result.update.lead_id, result.attempts)
 
-    def _note_in_vain(self, attempts: Attempts) -> None:
+    def _note_in_vain(self, lead_id: str, attempts: Attempts) -> None:
+        """Count towards an outage: a lead counts once however many updates it has, and so does a request."""
         if attempts.too_long is not None:
             self.stop = self._wait_too_long(attempts, attempts.too_long)
         elif not self._was_alive_after(attempts):
-            self._in_vain.append(attempts)
-            if len(self._in_vain) >= _IN_A_ROW:
+            self._in_vain.append((lead_id, attempts))
+            leads = {lead for lead, _ in self._in_vain}
+            requests = {each.first_ended_at for _, each in self._in_vain}
+            if min(len(leads), len(requests)) >= _IN_A_ROW:
                 self._blame_nobody(attempts)
+
+    def _note_throttled(self, attempts: Attempts) -> None:
+        """Of many requests at once a few may get through: only more than those in flight show that none does."""
+        self._throttled_in_a_row += 1
+        if attempts.too_long is not None:
+            self.stop = self._wait_too_long(attempts, attempts.too_long)
+        elif self._throttled_in_a_row >= self._account.concurrency + _IN_A_ROW:
+            self._blame_nobody(attempts)
 
     def _blame_nobody(self, attempts: Attempts) -> None:
         if self.stop is None:
@@ -124,13 +142,13 @@ class Evidence:
         verdict = result.attempts.verdict
         if verdict.kind is VerdictKind.REJECTED:
             return not verdict.credentials_in_doubt or self._success_began_at is not None
-        return self._was_alive_after(result.attempts)
+        return self._was_alive_after(result.attempts, result.failing_since)
 
-    def _was_alive_after(self, attempts: Attempts) -> bool:
-        """Whether a request succeeded that was sent after the first of these attempts had failed."""
-        if attempts.verdict.credentials_in_doubt:
+    def _was_alive_after(self, attempts: Attempts, failing_since: float | None = None) -> bool:
+        """Whether a request succeeded that was sent after the first of these attempts failed, or one before."""
+        if attempts.verdict.credentials_in_doubt or self._success_began_at is None:
             return self._success_began_at is not None
-        return self._success_began_at is not None and self._success_began_at > attempts.first_ended_at
+        return self._success_began_at > (attempts.first_ended_at if failing_since is None else failing_since)
 
     def _unavailable(self, attempts: Attempts) -> ProviderUnavailable:
         return ProviderUnavailable(
@@ -139,7 +157,7 @@ class Evidence:
             f"see that {self._account.base_url} is right, or run again later, and the rest is sent then."
         )
 
-    def _wait_too_long(self, attempts: Attempts, too_long: TooLong) -> ProviderUnavailable:
+    def _wait_too_long(self, attempts: Attempts, too_long: Wait) -> ProviderUnavailable:
         reason = f"{attempts.verdict.reason}: " if attempts.count else ""
         return ProviderUnavailable(
             f"{self._account.definition.name} takes no request for another {too_long.seconds:,.0f} s "

@@ -18,12 +18,15 @@ _LOOK_AT_THE_STOP_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TooLong:
-    """A wait that is not taken."""
+class Wait:
+    """How long a request has to wait."""
 
     seconds: float
     why: str
     """Who wants it, in words."""
+
+
+_NO_WAIT = Wait(seconds=0.0, why="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,7 @@ class Passage:
     """Whether it may be sent. If not, the run is to stop, or the wait would be longer than allowed."""
     waited_seconds: float = 0.0
     """How long it was held back, at the head of the queue."""
-    too_long: TooLong | None = None
+    too_long: Wait | None = None
     """What it would have had to wait yet, if that is more than allowed."""
 
 
@@ -67,9 +70,9 @@ class Gate:
                 wait = self._try_to_enter()
                 if wait is None:
                     return Passage(opened=True, waited_seconds=waited)
-                if wait and waited + wait > longest_wait_seconds:
-                    return Passage(opened=False, waited_seconds=waited, too_long=self._too_long(wait))
-                seconds = wait
+                if wait.seconds and waited + wait.seconds > longest_wait_seconds:
+                    return Passage(opened=False, waited_seconds=waited, too_long=wait)
+                seconds = wait.seconds
         return Passage(opened=False, waited_seconds=waited)
 
     def leave(self, verdict: Verdict, *, began_at: float) -> None:
@@ -87,26 +90,24 @@ class Gate:
                 self._pace.relax()
             self._changed.notify()
 
-    def _try_to_enter(self) -> float | None:
-        """Enter if all is well; else seconds after which to try again, none of them if an answer was waited for."""
+    def _try_to_enter(self) -> Wait | None:
+        """Enter if all is well; else what to wait before trying again, which is nothing if an answer was waited for."""
         with self._changed:
             now = self._clock.monotonic()
-            wait = 0.0 if self._limiter is None else self._limiter.seconds_to_wait(now)
-            seconds = max(self._opens_at - now, wait or 0.0)
-            if seconds > 0:
-                return seconds
-            if wait is None or self._in_flight >= self._pace.in_flight:
+            closed_for = self._opens_at - now
+            room_in = 0.0 if self._limiter is None else self._limiter.seconds_to_wait(now)
+            if closed_for > max(room_in or 0.0, 0.0):
+                return Wait(seconds=closed_for, why="it asked for that pause")
+            if room_in:
+                return Wait(seconds=room_in, why="its rate limits leave no room")
+            if room_in is None or self._in_flight >= self._pace.in_flight:
                 self._changed.wait(_LOOK_AT_THE_STOP_SECONDS)
-                return 0.0
+                return _NO_WAIT
             self._in_flight += 1
             self.requests += 1
             if self._limiter is not None:
                 self._limiter.sent(now)
             return None
-
-    def _too_long(self, seconds: float) -> TooLong:
-        wished = self._opens_at > self._clock.monotonic()
-        return TooLong(seconds=seconds, why="it asked for that pause" if wished else "its rate limits leave no room")
 
 
 def _limiter(account: Account) -> RateLimiter | None:

@@ -56,7 +56,7 @@ def _retry_after(answer: HttpResponse) -> float | None:
         return float(text)
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for years and zones that no calendar has
         return None
     if moment.tzinfo is None:  # the oldest of the three forms of a date names no zone; all of them are UTC
         moment = moment.replace(tzinfo=datetime.timezone.utc)

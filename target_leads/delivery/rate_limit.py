@@ -47,14 +47,15 @@ class RateLimiter:
         for window in self._windows:
             window.answered(now)
         if remaining_share is not None:
-            self._slow = any(remaining_share <= 1 - window.slow_down_from for window in self._windows)
+            self._slow = any(remaining_share <= window.slow_at_share for window in self._windows)
 
 
 class _Window:
     """One limit, and the requests that count in it now."""
 
     def __init__(self, limit: RateLimit, *, slow_down_from: float) -> None:
-        self.slow_down_from = slow_down_from
+        self.slow_at_share = round(1 - slow_down_from, 9) if slow_down_from < 1 else -1.0
+        """What is left of the limit when requests begin to be spread evenly; less than nothing: never."""
         self._limit = limit
         self._milliseconds = math.ceil(limit.per_seconds * _MILLISECONDS)
         self._bucket = InMemoryBucket([Rate(limit.requests, self._milliseconds)])
@@ -68,7 +69,8 @@ class _Window:
             return None
         blocking = self._bucket.peek(room - 1)
         wait = 0.0 if blocking is None else (blocking.timestamp + self._milliseconds + 1 - moment) / _MILLISECONDS
-        if slow or in_flight + self._bucket.count() >= self._limit.requests * self.slow_down_from:
+        left = 1 - (in_flight + self._bucket.count()) / self._limit.requests
+        if slow or round(left, 9) <= self.slow_at_share:
             wait = max(wait, self._sent_at + self._limit.per_seconds / self._limit.requests - now)
         return max(0.0, wait)
 

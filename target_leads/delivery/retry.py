@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from target_leads.clock import Clock
-    from target_leads.delivery.gate import Gate, TooLong
+    from target_leads.delivery.gate import Gate, Wait
     from target_leads.models import LeadUpdate
 
 _LONGEST_STEP_SECONDS = 60
@@ -41,7 +41,7 @@ class Attempts:
     """When the first attempt had its answer, or its failure, by the clock's monotonic time."""
     last_began_at: float
     """When the last attempt was sent, likewise."""
-    too_long: TooLong | None = None
+    too_long: Wait | None = None
     """The wait for which it was given up, as it is longer than the policy allows."""
 
     @classmethod
@@ -56,6 +56,8 @@ class Result:
 
     update: LeadUpdate
     attempts: Attempts
+    failing_since: float | None = None
+    """When a request with others in it failed first, if the update was sent by itself because of that."""
 
 
 def attempt_until_settled(
@@ -95,7 +97,7 @@ class _Tally:
         self._count = 0
         self._first_ended_at = self._last_began_at = clock.monotonic()
         self._waited = 0.0
-        self._too_long: TooLong | None = None
+        self._too_long: Wait | None = None
         self._given_up = False
         self._last = Verdict(kind=VerdictKind.RETRY, reason="not sent yet")
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from target_leads.delivery.classification import classify_items, classify_job, classify_read
+from target_leads.delivery.classification import Verdict, classify_items, classify_job, classify_read
 from target_leads.delivery.gate import Gate
 from target_leads.delivery.request_builder import job_request, read_request, update_request
 from target_leads.delivery.retry import Attempts, Result, RetryPolicy, attempt_until_settled
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_leads.clock import Clock
-    from target_leads.delivery.classification import Verdict
     from target_leads.delivery.http import Answer, HttpRequest
     from target_leads.models import LeadUpdate
     from target_leads.providers.account import Account
@@ -61,7 +60,7 @@ class Service:
             self._gate,
             self._policy,
             self._clock,
-            may_repeat=lambda verdict: call.repeatable or not verdict.fate_unknown,
+            may_repeat=exchange.may_repeat,
         )
         if attempts.verdict.status in call.read_back_on and exchange.fate_unknown:
             attempts = self._read_back(updates[0], attempts)
@@ -118,44 +117,63 @@ class _Exchange:
         self._left = list(updates)
         self._request = update_request(account, updates)
         self._known: list[Result] = []
+        self._whole = Verdict(kind=VerdictKind.RETRY, reason="not sent yet")
         self._own: dict[str, Verdict] | None = None
         """Verdicts on single leads in the last answer; none if it was about all of them."""
         self.fate_unknown = False
         """Whether an attempt may have been written although its answer does not say so."""
 
     def attempt(self) -> Verdict:
-        """Send the request. The verdict is "retry" as long as the answers leave a lead open."""
+        """Send the request. The verdict is "retry" as long as the answers leave a lead open that may be sent again."""
         began_at = self._clock.monotonic()
-        whole, self._own = classify_items(self._send(self._request), self._account.definition, self._lead_ids())
-        self.fate_unknown = self.fate_unknown or whole.fate_unknown
-        own = self._own or {}
-        left = [update for update in self._left if _is_open(own.get(update.lead_id))]
+        self._whole, self._own = classify_items(self._send(self._request), self._account.definition, self._lead_ids())
+        self.fate_unknown = self.fate_unknown or self._whole.fate_unknown
+        if self._own is None:
+            return self._whole
+        ended_at = self._clock.monotonic()
+        verdicts = [(update, self._verdict_on(update)) for update in self._left]
         self._known += [
-            Result(update=update, attempts=Attempts.single(own[update.lead_id], began_at, self._clock.monotonic()))
-            for update in self._left
-            if not _is_open(own.get(update.lead_id))
+            Result(update=update, attempts=Attempts.single(verdict, began_at, ended_at))
+            for update, verdict in verdicts
+            if not self._is_open(verdict)
         ]
-        if len(left) == len(self._left):
-            return own.get(left[0].lead_id, whole)
+        left = [update for update, verdict in verdicts if self._is_open(verdict)]
+        if left and len(left) < len(self._left):
+            self._request = update_request(self._account, left)
         self._left = left
         if not left:
-            return dataclasses.replace(whole, kind=VerdictKind.DELIVERED, retry_after=None)
-        self._request = update_request(self._account, left)
-        return own.get(left[0].lead_id, whole)
+            return dataclasses.replace(self._whole, kind=VerdictKind.DELIVERED, retry_after=None)
+        return self._verdict_on(left[0])
 
     def delivery(self, attempts: Attempts) -> Delivery:
         """What it all came to."""
-        if self._own is None and len(self._left) > 1 and attempts.verdict.kind in _UNDECIDED:
+        about_all = self._own is None
+        if (
+            about_all
+            and len(self._left) > 1
+            and attempts.verdict.kind in _UNDECIDED
+            and self.may_repeat(attempts.verdict)
+        ):
             return Delivery(results=self._known, together=self._left, attempts=attempts)
-        own = self._own or {}
         results = [
             Result(
                 update=update,
-                attempts=dataclasses.replace(attempts, verdict=own.get(update.lead_id, attempts.verdict)),
+                attempts=attempts if about_all else dataclasses.replace(attempts, verdict=self._verdict_on(update)),
             )
             for update in self._left
         ]
         return Delivery(results=[*self._known, *results], attempts=attempts)
+
+    def may_repeat(self, verdict: Verdict) -> bool:
+        """Whether a request that came to this may be sent again."""
+        return self._account.definition.update.repeatable or not verdict.fate_unknown
+
+    def _is_open(self, verdict: Verdict) -> bool:
+        return verdict.kind is VerdictKind.RETRY and self.may_repeat(verdict)
+
+    def _verdict_on(self, update: LeadUpdate) -> Verdict:
+        """The answer's verdict on a lead by itself, or what it says of all that it does not name."""
+        return (self._own or {}).get(update.lead_id, self._whole)
 
     def _lead_ids(self) -> frozenset[str]:
         return frozenset(update.lead_id for update in self._left)
@@ -163,7 +181,3 @@ class _Exchange:
 
 _UNDECIDED = frozenset({VerdictKind.REJECTED, VerdictKind.RETRY})
 """Verdicts on a whole request that say nothing of the single lead."""
-
-
-def _is_open(verdict: Verdict | None) -> bool:
-    return verdict is None or verdict.kind is VerdictKind.RETRY

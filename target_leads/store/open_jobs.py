@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import simplejson
 from sqlalchemy import and_, delete, insert, select, update
 
-from target_leads.models import LeadUpdate, OpenJob, Outcome, Record
+from target_leads.models import LeadUpdate, OpenJob, Record
 from target_leads.store.rows import record_of, record_text, storable
 from target_leads.store.tables import FINGERPRINT_KEY, keys, open_jobs
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from target_leads.models import Settlement
 
 _Lead = tuple[str, str, str]
-_SENT = frozenset({Outcome.DELIVERED, Outcome.UNCONFIRMED})
 
 
 class OpenJobs:
@@ -43,19 +42,21 @@ class OpenJobs:
         fingerprint, job_id = self._newest.get(_lead(update), ("", ""))
         return job_id if fingerprint and fingerprint == self._fingerprint(update.fields) else ""
 
-    def settle(
+    def forget(self, connection: Connection, updates: Iterable[LeadUpdate]) -> None:
+        """Other updates are about to be sent: from now on nobody knows whether an older one is what the lead has."""
+        for entry in updates:
+            if self._newest.pop(_lead(entry), None) is not None:
+                connection.execute(update(open_jobs).where(_is(_lead(entry))).values(fingerprint=""))
+
+    def enter(
         self, connection: Connection, run_id: str, moment: datetime.datetime, settlements: Iterable[Settlement]
     ) -> None:
-        """Enter new jobs. An older one of the same lead no longer tells what was sent to it last."""
-        for entry in settlements:
-            lead = (entry.provider, entry.account, entry.lead_id)
-            if entry.outcome in _SENT and entry.attempts and lead in self._newest:
-                del self._newest[lead]
-                connection.execute(update(open_jobs).where(_is(lead)).values(fingerprint=""))
+        """Enter new jobs. Only the last update of a lead can be recognised when it comes again."""
         for entry in settlements:
             if entry.open_job is None:
                 continue
-            fingerprint = self._fingerprint(entry.open_job.update.fields)
+            job_id = storable(entry.job_id)
+            fingerprint = self._fingerprint(entry.open_job.update.fields) if entry.open_job.update.is_latest else ""
             connection.execute(
                 insert(open_jobs).values(
                     run_id=run_id,
@@ -64,12 +65,13 @@ class OpenJobs:
                     provider=entry.provider,
                     account=entry.account,
                     lead_id=storable(entry.lead_id),
-                    job_id=storable(entry.job_id),
+                    job_id=job_id,
                     fingerprint=fingerprint,
                     record=record_text(entry.record),
                 )
             )
-            self._newest[_lead(entry.open_job.update)] = (fingerprint, storable(entry.job_id))
+            if fingerprint:
+                self._newest[_lead(entry.open_job.update)] = (fingerprint, job_id)
 
     def close(self, connection: Connection, settlements: Iterable[Settlement]) -> None:
         """Remove jobs that have ended."""

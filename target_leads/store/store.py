@@ -75,7 +75,7 @@ class Store:
         moment = self._moment()
         with store_errors(self._url), self._engine.begin() as connection:
             self._enter(connection, run_id, moment, settlements)
-            self._open_jobs.settle(connection, run_id, moment, settlements)
+            self._open_jobs.enter(connection, run_id, moment, settlements)
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**_run_columns(counts)))
 
     def open_jobs(self) -> list[OpenJob]:
@@ -86,6 +86,11 @@ class Store:
     def job_of(self, update: LeadUpdate) -> str:
         """Id of the open job that is writing this very update; empty if there is none."""
         return self._open_jobs.job_of(update)
+
+    def forget(self, updates: Sequence[LeadUpdate]) -> None:
+        """Commit, before these updates are sent, that what is known of their leads may soon be true no more."""
+        with store_errors(self._url), self._engine.begin() as connection:
+            self._open_jobs.forget(connection, updates)
 
     def settle_jobs(self, run_id: str, settlements: Sequence[Settlement]) -> None:
         """Commit how jobs of earlier runs ended. They are no records of this run, so its counts do not change."""

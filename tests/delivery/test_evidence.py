@@ -8,7 +8,7 @@ import pytest
 
 from target_leads.delivery.classification import Verdict
 from target_leads.delivery.evidence import Evidence
-from target_leads.delivery.gate import TooLong
+from target_leads.delivery.gate import Wait
 from target_leads.delivery.retry import Attempts, Result
 from target_leads.delivery.settling import settlements_of
 from target_leads.exceptions import CredentialsRefused, ProviderUnavailable
@@ -41,7 +41,7 @@ class Witness:
         self._seconds = 100.0
 
     def saw(
-        self, lead_id: str, verdict: Verdict, *, ago: float = 0, lasted: float = 0, too_long: TooLong | None = None
+        self, lead_id: str, verdict: Verdict, *, ago: float = 0, lasted: float = 0, too_long: Wait | None = None
     ) -> Witness:
         """Judge a verdict that was asked for some time ago, `lasted` seconds after the first attempt ended."""
         self._seconds += 1
@@ -214,7 +214,7 @@ def test_a_wait_too_long_is_the_end(before: list[Verdict], witness: Witness) -> 
     for verdict in before:
         witness.saw("A", verdict)
     witness.outcomes.clear()
-    witness.saw("B", LATER, lasted=1.5, too_long=TooLong(seconds=3600.4, why="it asked for that pause"))
+    witness.saw("B", LATER, lasted=1.5, too_long=Wait(seconds=3600.4, why="it asked for that pause"))
 
     assert witness.outcomes == []
     assert isinstance(witness.evidence.stop, ProviderUnavailable)

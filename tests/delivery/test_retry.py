@@ -53,7 +53,7 @@ def test_only_a_retry_is_repeated(kind: VerdictKind, run: Run, time: Time) -> No
     assert attempts.last_began_at < attempts.first_ended_at
 
 
-def test_is_repeated_until_it_succeeds(run: Run, time: Time) -> None:
+def test_is_repeated_until_it_succeeds(run: Run) -> None:
     """The last verdict counts; attempts and waits are added up, and the moments of first and last are kept."""
     attempts = run(_again(3), _again(4), _last())
 
