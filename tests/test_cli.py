@@ -345,8 +345,10 @@ FINDINGS = {
         "max_wait_seconds: must be at least 0, but was -1.",
         "stream_maps: must be of type object or null.",
         "store_url: must be of type string.",
-        "streams.leads.leadid: is not one of provider, lead_id, fields, constants, nulls, unknown_fields, "
-        "version_field.",
+        (
+            "streams.leads.leadid: is not one of provider, lead_id, fields, constants, nulls, unknown_fields, "
+            "version_field."
+        ),
         "streams.leads.nulls: must be one of omit, send, but was 'keep'.",
         "providers.generic: must be of type object.",
     ],

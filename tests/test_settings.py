@@ -176,8 +176,10 @@ def test_no_forms_of_reject_limit(given: str) -> None:
         ({"streams": {"l-1": {"lead_id": ""}}}, "streams.l-1.lead_id: must not be empty, but was ''."),
         (
             {"streams": {"leads": {"lead": "id"}}},
-            "streams.leads.lead: is not one of provider, lead_id, fields, constants, nulls, unknown_fields, "
-            "version_field.",
+            (
+                "streams.leads.lead: is not one of provider, lead_id, fields, constants, nulls, unknown_fields, "
+                "version_field."
+            ),
         ),
         (
             {"streams": {"leads": {"nulls": "keep"}}},
