@@ -6,9 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-    from target_leads.models import LeadUpdate
+    from target_leads.models import Lead, LeadUpdate
     from target_leads.providers import Definition
 
 
@@ -17,14 +17,14 @@ def coalesced(updates: Iterable[LeadUpdate], definitions: Mapping[str, Definitio
 
     Versions decide which update of a lead is newer, if all of them have one; else the order in which they came.
     """
-    leads: dict[tuple[str, str, str], list[LeadUpdate]] = {}
+    leads: dict[Lead, list[LeadUpdate]] = {}
     for update in updates:
-        leads.setdefault((update.provider, update.account, update.lead_id), []).append(update)
-    for (provider, _, _), own in leads.items():
+        leads.setdefault(update.lead, []).append(update)
+    for own in leads.values():
         if len(own) == 1:
             yield own[0]
         else:
-            yield from _merged(_in_order(own), definitions[provider])
+            yield from _merged(_in_order(own), definitions[own[0].provider])
 
 
 def _in_order(updates: Sequence[LeadUpdate]) -> Sequence[LeadUpdate]:
@@ -39,29 +39,45 @@ def _merged(updates: Sequence[LeadUpdate], definition: Definition) -> Iterator[L
     steps = (*(dataclasses.replace(update, is_latest=False) for update in earlier), last)
     fields: Mapping[str, Any] = {}
     can_be_one = definition.update.coalesce
+    by_key = definition.update.merged_objects
     for update in steps:
-        can_be_one = can_be_one and not _fills_what_was_cleared(fields, update.fields)
-        fields = merged_fields(fields, update.fields)
+        can_be_one = can_be_one and all(_can_follow(name, fields, update.fields, by_key) for name in update.fields)
+        fields = merged_fields(fields, update.fields, by_key)
     if can_be_one and not definition.lead_schema.violations(fields):
         yield dataclasses.replace(last, fields=fields, parts=steps)
     else:
         yield from steps
 
 
-def merged_fields(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known after both: a field of the newer update wins, null too; one that it lacks stays, however deep."""
+def merged_fields(older: Mapping[str, Any], newer: Mapping[str, Any], by_key: Container[str]) -> dict[str, Any]:
+    """What is known after both: a field of the newer update wins, null too; one that it lacks stays.
+
+    Objects that the provider merges by key are merged here likewise.
+    """
     merged = {**older, **newer}
     for name in older.keys() & newer.keys():
-        if isinstance(older[name], dict) and isinstance(newer[name], dict):
-            merged[name] = merged_fields(older[name], newer[name])
+        if name in by_key and isinstance(older[name], dict) and isinstance(newer[name], dict):
+            merged[name] = {**older[name], **newer[name]}
     return merged
 
 
-def _fills_what_was_cleared(older: Mapping[str, Any], newer: Mapping[str, Any]) -> bool:
-    """Whether an object is cleared and then given new keys: one update cannot say that the old keys are to go."""
-    return any(
-        isinstance(value, dict)
-        and name in older
-        and (older[name] is None or (isinstance(older[name], dict) and _fills_what_was_cleared(older[name], value)))
-        for name, value in newer.items()
-    )
+def _can_follow(name: str, older: Mapping[str, Any], newer: Mapping[str, Any], by_key: Container[str]) -> bool:
+    """Whether a field means the same in one update as it does after another in an update of its own.
+
+    An object that is cleared and then given new keys cannot be said at once. Nor can one that loses keys: whether the
+    provider keeps them is not known, and half of an old address and half of a new one is neither.
+    """
+    if name not in older or not isinstance(newer[name], dict):
+        return True
+    if name in by_key:
+        return older[name] is not None
+    return _covers(newer[name], older[name])
+
+
+def _covers(newer: object, older: object) -> bool:
+    """Whether a newer value leaves nothing of the older one in question, however deep."""
+    if not isinstance(newer, dict):
+        return True
+    if not isinstance(older, dict):
+        return older is not None
+    return all(key in newer and _covers(newer[key], older[key]) for key in older)

@@ -8,6 +8,7 @@ A record that goes wrong is never an exception: it has an outcome. These end the
     ├── SettingsError               2   a setting is wrong or missing
     │   └── DefinitionError         2   a provider folder is wrong
     ├── RejectLimitReached          3   too many dead letters
+    ├── RefusedAgain                3   dead letters that were sent again are dead letters still
     ├── CredentialsRefused          4   the provider refuses the credentials
     ├── ProviderUnavailable        75   the provider is down, or wants to be left alone
     └── Interrupted           130/143   SIGINT or SIGTERM
@@ -15,6 +16,7 @@ A record that goes wrong is never an exception: it has an outcome. These end the
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -56,6 +58,12 @@ class RejectLimitReached(TargetLeadsError):
     exit_status = 3
 
 
+class RefusedAgain(TargetLeadsError):
+    """Dead letters that were sent again are dead letters still."""
+
+    exit_status = 3
+
+
 class CredentialsRefused(TargetLeadsError):
     """A provider does not accept the credentials it was given."""
 
@@ -74,7 +82,7 @@ class Interrupted(TargetLeadsError):
     def __init__(self, signal_number: int) -> None:
         """Remember the signal, which decides the exit status."""
         super().__init__(
-            f"Stopped by signal {signal_number}. What was in flight is settled as far as it was answered. "
+            f"Stopped by {signal.Signals(signal_number).name}. What was in flight is settled if it was answered. "
             "Run again to send the rest."
         )
         self.signal_number = signal_number

@@ -89,6 +89,18 @@ class Record:
     """The record's columns, after stream maps."""
     original: Mapping[str, Any] = field(repr=False)
     """The record as the tap sent it, before stream maps. Kept if it becomes a dead letter."""
+    tap_stream: str = ""
+    """The stream as the tap calls it, before stream maps."""
+    key_properties: tuple[str, ...] = ()
+    """Those of the tap's stream."""
+    columns: tuple[str, ...] = ()
+    """Those that its SCHEMA names."""
+    dead_letter_id: int | None = None
+    """The dead letter that is sent again, if the record is one."""
+
+
+Lead = tuple[str, str, str, str]
+"""Provider, account, base URL and lead id: one lead at one place, by which memory is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +112,8 @@ class LeadUpdate:
     account: str
     """Name that keeps two sets of credentials of one provider apart."""
     lead_id: str
+    base_url: str = ""
+    """Where the account is reached: what one environment has accepted says nothing of another."""
     fields: Mapping[str, Any] = field(repr=False)
     """The update in the provider's own field names, as its ``lead.schema.json`` describes it."""
     version: Decimal | None = None
@@ -108,6 +122,22 @@ class LeadUpdate:
     """The updates that were merged into this one, oldest first; the last has its record. Empty if none were."""
     is_latest: bool = True
     """Whether no later update of the lead stands in the same batch."""
+    may_be_written: bool = False
+    """Whether an earlier attempt may have been written although its answer does not say so."""
+    digest: str = ""
+    """Keyed hash of the whole record and of how it is mapped: the same record again needs no closer look."""
+    changes: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What of the fields has to be sent; none: all of them."""
+
+    @property
+    def lead(self) -> Lead:
+        """Which lead it is, and where."""
+        return self.provider, self.account, self.base_url, self.lead_id
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The fields that are sent."""
+        return self.fields if self.changes is None else self.changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +170,7 @@ class Settlement:
     """Requests that were sent for this update."""
     waited_seconds: float = 0.0
     """How long it was held back between those requests."""
-    open_job: OpenJob | None = None
-    """The provider's job that is still to write an update that is unconfirmed."""
+    update: LeadUpdate | None = field(default=None, repr=False)
+    """What was sent, if anything was."""
     job_id: str = ""
     """The provider's job that writes the update, if the provider writes later."""

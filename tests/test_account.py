@@ -85,7 +85,7 @@ def test_an_account_shows_no_credential(definition: Definition) -> None:
 
 RATE_LIMITS = (
     'must be a list such as [{"requests": 150, "per_seconds": 60}], with requests a whole number from 1 on and '
-    "per_seconds more than 0; an empty list means no limit."
+    "per_seconds more than 0 and no more than a year; an empty list means no limit."
 )
 CONTROL = "must be printable ASCII text; it holds a line break or another sign that no header takes."
 

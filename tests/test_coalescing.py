@@ -40,6 +40,11 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Defini
         "free": _definition(tmp_path_factory.mktemp("provider"), any_fields),
         "steps": _definition(tmp_path_factory.mktemp("provider"), any_fields, coalesce=False),
         "strict": _definition(tmp_path_factory.mktemp("provider"), STAGE_AND_REASON),
+        "by_key": _definition(
+            tmp_path_factory.mktemp("provider"),
+            {"type": "object", "properties": {"address": {"type": "object"}}},
+            merged_objects=["address"],
+        ),
     }
 
 
@@ -131,9 +136,10 @@ def test_streams_of_one_lead_meet(definitions: Mapping[str, Definition]) -> None
         ({"a": 1}, {"a": None}, {"a": None}),
         ({"a": None}, {"b": 1}, {"a": None, "b": 1}),
         ({"a": None}, {"a": 1}, {"a": 1}),
-        ({"a": {"b": 1, "c": 2}}, {"a": {"c": 3, "d": 4}}, {"a": {"b": 1, "c": 3, "d": 4}}),
-        ({"a": {"b": {"c": 1}}}, {"a": {"b": {"d": None}}}, {"a": {"b": {"c": 1, "d": None}}}),
-        ({"a": {"b": 1}}, {"a": {}}, {"a": {"b": 1}}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"c": 3, "d": 4}}, {"a": {"c": 3, "d": 4}}),
+        ({"by_key": {"b": 1, "c": 2}}, {"by_key": {"c": 3, "d": 4}}, {"by_key": {"b": 1, "c": 3, "d": 4}}),
+        ({"by_key": {"b": {"c": 1}}}, {"by_key": {"b": {"d": None}}}, {"by_key": {"b": {"d": None}}}),
+        ({"by_key": {"b": 1}}, {"by_key": {}}, {"by_key": {"b": 1}}),
         ({"a": {"b": 1}}, {"a": None}, {"a": None}),
         ({"a": None}, {"a": {"b": 1}}, {"a": {"b": 1}}),
         ({"a": {"b": 1}}, {"a": "x"}, {"a": "x"}),
@@ -142,9 +148,9 @@ def test_streams_of_one_lead_meet(definitions: Mapping[str, Definition]) -> None
     ],
 )
 def test_absent_is_not_null(older: Any, newer: Any, merged: Any) -> None:
-    """A newer field wins, null too; a field that is absent stays, in nested objects as well; lists are values."""
+    """A newer field wins, null too; one that is absent stays, in objects that are merged by key as well."""
     before = copy.deepcopy((older, newer))
-    assert merged_fields(older, newer) == merged
+    assert merged_fields(older, newer, {"by_key"}) == merged
     assert (older, newer) == before
 
 
@@ -166,13 +172,32 @@ def has(fields: Any, part: Any) -> bool:
 @given(older=OBJECTS, newer=OBJECTS)
 def test_all_that_the_newer_update_says_holds(older: dict[str, Any], newer: dict[str, Any]) -> None:
     """Nothing of it is lost, nothing is made up, and saying the same again changes nothing."""
-    merged = merged_fields(older, newer)
-    assert has(merged, newer)
+    merged = merged_fields(older, newer, {"a"})
     assert merged.keys() == older.keys() | newer.keys()
-    assert merged_fields(merged, newer) == merged
-    assert merged_fields({}, newer) == merged_fields(newer, {}) == newer
-    for name in older.keys() - newer.keys():
-        assert merged[name] == older[name]
+    assert merged_fields(merged, newer, {"a"}) == merged
+    assert merged_fields({}, newer, {"a"}) == merged_fields(newer, {}, {"a"}) == newer
+    for name in older.keys() | newer.keys():
+        by_key = name == "a" and isinstance(older.get(name), dict) and isinstance(newer.get(name), dict)
+        only = newer[name] if name in newer else older[name]
+        assert merged[name] == ({**older[name], **newer[name]} if by_key else only)
+
+
+@pytest.mark.parametrize(
+    ("provider", "older", "newer", "requests"),
+    [
+        ("free", {"unit": "7", "street": "Level St", "city": "Sydney"}, {"street": "New St", "city": "Perth"}, 2),
+        ("free", {"street": "Level St"}, {"unit": "7", "street": "New St"}, 1),
+        ("free", {"geo": {"lat": 1, "lon": 2}}, {"geo": {"lat": 3}}, 2),
+        ("free", {"geo": None}, {"geo": {"lat": 3}}, 2),
+        ("by_key", {"unit": "7", "street": "Level St"}, {"street": "New St"}, 1),
+    ],
+)
+def test_an_object_that_loses_keys_is_sent_in_steps(
+    provider: str, older: Any, newer: Any, requests: int, definitions: Mapping[str, Definition]
+) -> None:
+    """Half an old address and half a new one is neither, and whether a provider keeps the old keys is unknown."""
+    updates = [update_of(provider=provider, address=older), update_of(provider=provider, address=newer)]
+    assert len(list(coalesced(updates, definitions))) == requests
 
 
 def test_versions_decide_which_update_is_newer(definitions: Mapping[str, Definition]) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from target_leads.delivery.http import HttpResponse
 
+_LONGEST_ID = 500
 UNREADABLE = object()
 """A body that is no JSON."""
 
@@ -30,10 +31,10 @@ def at(body: Any, pointer: str) -> Any:  # noqa: ANN401 -- any JSON
 
 
 def first_id(body: object, pointers: Iterable[str]) -> str:
-    """The first usable id at one of the JSON Pointers: text that is not blank, or a whole number."""
+    """The first usable id at one of the JSON Pointers: text that is not blank, or a whole number, and not overlong."""
     for pointer in pointers:
         value = at(body, pointer)
-        if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip():
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and 0 < len(str(value).strip()) <= _LONGEST_ID:
             return str(value)
     return ""
 

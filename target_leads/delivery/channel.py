@@ -53,26 +53,36 @@ class Channel:
         """
         if self._stopping.is_set():
             return []
-        delivery = self.service.update(updates)
-        results = [dataclasses.replace(result, failing_since=failing_since) for result in delivery.results]
-        rest = [left for result in results for left in self._judge(result, report)]
+        delivery = self.service.update(updates, lambda result: self._settle(result, report))
+        throttled: Round = []
+        apart: Unit = []
+        for result in delivery.results:
+            if _is_throttled(result.attempts):
+                throttled.append(dataclasses.replace(result.update, may_be_written=result.may_be_written))
+            elif _answers_for_many(result):
+                apart.append(list(result.update.parts))
+            else:
+                self._settle(dataclasses.replace(result, failing_since=failing_since), report)
+        rest = [throttled] if throttled else []
+        if throttled and not self._stopping.is_set():
+            self.evidence.note_in_vain(throttled[0].lead_id, delivery.attempts)
+            self._heed()
+        for parts in apart:
+            rest += self.deliver([[part] for part in parts], report)
         if delivery.together:
             rest += self._divide(delivery.together, delivery.attempts, report, failing_since)
         return rest
 
-    def _judge(self, result: Result, report: Report) -> Unit:
+    def _settle(self, result: Result, report: Report) -> None:
+        """Judge what an update came to. Reports it if its fate is known now, and others that waited for that."""
         verdict = result.attempts.verdict
         if verdict.kind is VerdictKind.RETRY and self._stopping.is_set():
-            return []  # the stop may have cut it short
-        if verdict.kind is VerdictKind.REJECTED and result.update.parts and not verdict.credentials_in_doubt:
-            # One of the records may be at fault for all that were merged into it: let each answer for itself.
-            return self.deliver([[part] for part in result.update.parts], report)
+            return  # the stop may have cut it short
         for settlement in self.evidence.judge(result):
             report(settlement)
         self._heed()
         if verdict.kind is VerdictKind.ACCEPTED:
             report(result)
-        return [[result.update]] if verdict.throttled and result.attempts.too_long is None else []
 
     def _divide(self, updates: Round, attempts: Attempts, report: Report, failing_since: float | None) -> Unit:
         """Send again, by halves, what was refused or failed together: one lead may be at fault for all.
@@ -85,7 +95,7 @@ class Channel:
             if failing_since is None or attempts.verdict.throttled or attempts.too_long is not None:
                 self.evidence.note_in_vain(updates[0].lead_id, attempts)
                 self._heed()
-            if attempts.verdict.throttled:
+            if _is_throttled(attempts):
                 return [updates]
             failing_since = attempts.first_ended_at if failing_since is None else failing_since
         return [left for half in halves(updates) for left in self._send(half, report, failing_since)]
@@ -93,3 +103,18 @@ class Channel:
     def _heed(self) -> None:
         if self.evidence.stop is not None:
             self._stopping.set()
+
+
+def _is_throttled(attempts: Attempts) -> bool:
+    return attempts.verdict.throttled and attempts.too_long is None
+
+
+def _answers_for_many(result: Result) -> bool:
+    """Whether one of several records may be at fault for all that were merged into an update.
+
+    Each answers for itself then, unless the update may have been written after all: sent again, the older records would
+    overwrite the newer ones.
+    """
+    verdict = result.attempts.verdict
+    refused = verdict.kind is VerdictKind.REJECTED and not verdict.credentials_in_doubt
+    return refused and bool(result.update.parts) and not result.may_be_written

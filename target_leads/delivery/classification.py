@@ -25,6 +25,7 @@ _WORTH_REPEATING = frozenset({408, 425, 429})
 _OVERLOADED = frozenset({408, 429, 503, 504})
 _NOT_TAKEN = frozenset({425, 429})
 """Statuses by which a provider says that it has not looked at a request."""
+_STATUSES = range(100, 600)
 _PARTIAL_CONTENT, _MULTI_STATUS = 206, 207
 _NO_RULES = ResponseRules()
 
@@ -68,14 +69,7 @@ def classify_update(answer: Answer, definition: Definition) -> Verdict:
     job_id = first_id(body_of(answer), job.id_at)
     if not job_id:
         return _unreadable(answer, limits, "names no job")
-    return Verdict(
-        kind=VerdictKind.ACCEPTED,
-        reason=verdict.reason,
-        status=verdict.status,
-        request_id=verdict.request_id,
-        remaining_share=verdict.remaining_share,
-        job_id=job_id,
-    )
+    return dataclasses.replace(verdict, job_id=job_id)
 
 
 def classify_items(
@@ -181,7 +175,7 @@ def _classify(
 def _classify_item(answer: HttpResponse, item: object, results: ItemResults, limits: RateLimits) -> Verdict:
     """Verdict on one lead: its item is judged as an answer of its own would be."""
     status = at(item, results.status_at) if results.status_at else answer.status
-    if not isinstance(status, int) or isinstance(status, bool):
+    if not isinstance(status, int) or status not in _STATUSES:
         return _unreadable(answer, limits, "gives the lead no status")
     own = HttpResponse(
         status=HTTPStatus.OK if status == _MULTI_STATUS else status,
@@ -211,7 +205,7 @@ def _verdict(answer: HttpResponse, rules: ResponseRules, limits: RateLimits, kin
         status=answer.status,
         error_code=codes,
         request_id=request_id(answer),
-        retry_after=retry_after(answer, limits) if retry else None,
+        retry_after=retry_after(answer, limits),
         remaining_share=remaining_share(answer, limits),
         credentials_in_doubt=kind is VerdictKind.REJECTED and answer.status == HTTPStatus.FORBIDDEN,
         throttled=retry and answer.status == HTTPStatus.TOO_MANY_REQUESTS,

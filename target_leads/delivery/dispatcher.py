@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from target_leads.delivery.classification import Verdict
 from target_leads.delivery.confirmation import Question, confirm
 from target_leads.delivery.retry import Attempts, Result
 from target_leads.delivery.workers import Stop, reports
-from target_leads.models import VerdictKind
+from target_leads.exceptions import CredentialsRefused
+from target_leads.models import OpenJob, VerdictKind
 
 if TYPE_CHECKING:
     import threading
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from target_leads.clock import Clock
     from target_leads.delivery.service import Service
-    from target_leads.models import LeadUpdate, OpenJob, Settlement
+    from target_leads.models import LeadUpdate, Settlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,11 @@ class Dispatcher:
         """How many requests were sent, to all accounts."""
         return sum(channel.service.requests for channel in self._channels.values())
 
-    def deliver(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement]:
+    def deliver(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement | OpenJob | None]:
         """Deliver a batch; yields each settlement as soon as it is known, and ends when nothing is in flight.
+
+        An update that the provider has taken and is still writing comes as an open job first, and as a settlement when
+        its job has ended or was waited for in vain. None comes when nothing else has come for a moment.
 
         Updates whose fate stays unknown, because the run stops, yield nothing. Those that are in doubt at the end of a
         batch wait for the evidence of the next one, or for `conclude`. Nothing more is sent once nobody takes the
@@ -76,7 +81,7 @@ class Dispatcher:
             self._stopping.set()
             raise
 
-    def look_up(self, jobs: Iterable[OpenJob]) -> Iterator[Settlement]:
+    def look_up(self, jobs: Iterable[OpenJob]) -> Iterator[Settlement | None]:
         """Ask once after each job that an earlier run left open; those that are still open come back as unconfirmed.
 
         Raises:
@@ -102,13 +107,14 @@ class Dispatcher:
         for channel in self._channels.values():
             channel.workers.close()
 
-    def _deliver(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement]:
+    def _deliver(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement | OpenJob | None]:
         questions: list[Question] = []
         unforeseen: Exception | None = None
         try:
             for report in self._send_all(updates):
                 if isinstance(report, Question):
                     questions.append(report)
+                    yield OpenJob(update=report.result.update, job_id=report.result.attempts.verdict.job_id)
                 else:
                     yield report
         except Exception as error:  # noqa: BLE001 -- raised below, once what was accepted is settled
@@ -118,7 +124,7 @@ class Dispatcher:
             raise unforeseen
         self._raise_stop()
 
-    def _send_all(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement | Question]:
+    def _send_all(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement | Question | None]:
         """Have the workers send the updates, and once more what was throttled, as long as some of it gets through."""
         tasks = list(self._tasks(updates))
         while tasks and not self._stopping.is_set():
@@ -129,9 +135,11 @@ class Dispatcher:
                     tasks.append(report)
                 else:
                     yield report
-            if _updates(tasks) == _updates(sent):
-                tasks[0].channel.evidence.throttle()
-                self._stopping.set()
+            left, before = _records(tasks), _records(sent)
+            for channel in left:
+                if left[channel] == before[channel]:
+                    channel.evidence.throttle()
+                    self._stopping.set()
 
     def _tasks(self, updates: Iterable[LeadUpdate]) -> Iterator[_Task]:
         by_provider: dict[str, list[LeadUpdate]] = {}
@@ -143,9 +151,9 @@ class Dispatcher:
                 yield _Task(channel=channel, unit=unit)
 
     def _raise_stop(self) -> None:
-        for channel in self._channels.values():
-            if channel.evidence.stop is not None:
-                raise channel.evidence.stop
+        stops = [stop for channel in self._channels.values() if (stop := channel.evidence.stop) is not None]
+        if stops:  # refused credentials go before what may pass
+            raise next((stop for stop in stops if isinstance(stop, CredentialsRefused)), stops[0])
 
     def _channel(self, provider: str) -> Channel:
         if provider not in self._channels:
@@ -169,5 +177,9 @@ class Dispatcher:
             report(dataclasses.replace(task, unit=rest))
 
 
-def _updates(tasks: Iterable[_Task]) -> int:
-    return sum(len(updates) for task in tasks for updates in task.unit)
+def _records(tasks: Iterable[_Task]) -> Counter[Channel]:
+    """How many records each channel has to deliver yet."""
+    counts: Counter[Channel] = Counter()
+    for task in tasks:
+        counts[task.channel] += sum(len(update.parts) or 1 for updates in task.unit for update in updates)
+    return counts

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from target_leads.providers.account import Account
 
 _IN_A_ROW = 3
-"""Requests in vain, without one success between them, that show the provider to be down."""
+"""Leads in vain, each in a request of its own, without one success between them: the provider is down."""
+_REQUESTS_IN_A_ROW = 10
+"""Requests in vain likewise, however few leads they are for."""
 _SUCCESSES = frozenset({VerdictKind.DELIVERED, VerdictKind.ACCEPTED})
 
 
@@ -49,14 +51,16 @@ class Evidence:
     def judge(self, result: Result) -> list[Settlement]:
         """Updates whose fate is known now: this one, those that waited, or none yet.
 
-        An accepted update is evidence, but its fate is for its job to say. An update that was throttled until its tries
-        were used up has no fate yet: it is to be sent again when there is room.
+        An accepted update is evidence, but its fate is for its job to say.
         """
         with self._lock:
             return [settlement for known in self._judge(result) for settlement in settlements_of(known)]
 
     def note_in_vain(self, lead_id: str, attempts: Attempts) -> None:
-        """A request with this lead and others failed: that says nothing of any of them, but of the provider."""
+        """A request with this lead failed, which says nothing of its fate, but of the provider.
+
+        It may have failed with others in it, or been throttled until its tries were used up.
+        """
         with self._lock:
             if attempts.verdict.throttled:
                 self._note_throttled(attempts)
@@ -72,17 +76,21 @@ class Evidence:
         """The credentials are refused, to whatever call: that ends the run at any time."""
         provider = self._account.definition.name
         secrets = ", ".join(f"providers.{provider}.{name}" for name in sorted(self._account.definition.secrets))
-        self.stop = CredentialsRefused(
-            f"{provider} refuses the credentials ({verdict.reason}). "
-            f"Check {secrets} and that they belong to {self._account.base_url}, then run again."
+        self._stop_with(
+            CredentialsRefused(
+                f"{provider} refuses the credentials ({verdict.reason}). "
+                f"Check {secrets} and that they belong to {self._account.base_url}, then run again."
+            )
         )
 
     def throttle(self) -> None:
         """Nothing that was throttled gets through any more."""
-        self.stop = ProviderUnavailable(
-            f"{self._account.definition.name} takes fewer requests than are sent, and lets nothing through any more. "
-            "Nothing is lost: run again later. If it happens often, set "
-            f"providers.{self._account.definition.name}.rate_limits to what was agreed."
+        self._stop_with(
+            ProviderUnavailable(
+                f"{self._account.definition.name} takes fewer requests than are sent, and lets nothing through. "
+                "Nothing is lost: run again later. If it happens often, set "
+                f"providers.{self._account.definition.name}.rate_limits to what was agreed."
+            )
         )
 
     def _judge(self, result: Result) -> Iterator[Result]:
@@ -102,9 +110,7 @@ class Evidence:
         elif verdict.kind is VerdictKind.FATAL:
             self.refuse(verdict)
         elif result.attempts.too_long is not None:
-            self.stop = self._wait_too_long(result.attempts, result.attempts.too_long)
-        elif verdict.throttled:
-            self._note_throttled(result.attempts)
+            self._stop_with(self._wait_too_long(result.attempts, result.attempts.too_long))
         elif self._is_to_blame(result):
             yield result
         else:
@@ -114,35 +120,43 @@ class Evidence:
     def _note_in_vain(self, lead_id: str, attempts: Attempts) -> None:
         """Count towards an outage: a lead counts once however many updates it has, and so does a request."""
         if attempts.too_long is not None:
-            self.stop = self._wait_too_long(attempts, attempts.too_long)
+            self._stop_with(self._wait_too_long(attempts, attempts.too_long))
         elif not self._was_alive_after(attempts):
             self._in_vain.append((lead_id, attempts))
             leads = {lead for lead, _ in self._in_vain}
             requests = {each.first_ended_at for _, each in self._in_vain}
-            if min(len(leads), len(requests)) >= _IN_A_ROW:
+            if min(len(leads), len(requests)) >= _IN_A_ROW or len(requests) >= _REQUESTS_IN_A_ROW:
                 self._blame_nobody(attempts)
 
     def _note_throttled(self, attempts: Attempts) -> None:
         """Of many requests at once a few may get through: only more than those in flight show that none does."""
         self._throttled_in_a_row += 1
         if attempts.too_long is not None:
-            self.stop = self._wait_too_long(attempts, attempts.too_long)
+            self._stop_with(self._wait_too_long(attempts, attempts.too_long))
         elif self._throttled_in_a_row >= self._account.concurrency + _IN_A_ROW:
             self._blame_nobody(attempts)
 
     def _blame_nobody(self, attempts: Attempts) -> None:
-        if self.stop is None:
-            if attempts.verdict.credentials_in_doubt:
-                self.refuse(attempts.verdict)
-            else:
-                self.stop = self._unavailable(attempts)
+        if attempts.verdict.credentials_in_doubt:
+            self.refuse(attempts.verdict)
+        elif attempts.verdict.throttled:
+            self.throttle()
+        else:
+            self._stop_with(self._unavailable(attempts))
+
+    def _stop_with(self, reason: TargetLeadsError) -> None:
+        """The first reason counts, but refused credentials go before what may pass."""
+        if not isinstance(self.stop, CredentialsRefused) and (
+            self.stop is None or isinstance(reason, CredentialsRefused)
+        ):
+            self.stop = reason
 
     def _is_to_blame(self, result: Result) -> bool:
         """Whether an update that was not accepted is itself the cause, by what is known so far."""
         verdict = result.attempts.verdict
         if verdict.kind is VerdictKind.REJECTED:
             return not verdict.credentials_in_doubt or self._success_began_at is not None
-        return self._was_alive_after(result.attempts, result.failing_since)
+        return result.others_succeeded or self._was_alive_after(result.attempts, result.failing_since)
 
     def _was_alive_after(self, attempts: Attempts, failing_since: float | None = None) -> bool:
         """Whether a request succeeded that was sent after the first of these attempts failed, or one before."""

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 _LONGEST_WISH_SECONDS = 366 * 86_400.0
 """What a provider can wish for. Beyond it a number is a mistake; the run ends with "try later" long before."""
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid")
-_REQUEST_ID = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[0-9A-Za-z_.:=+/-]{16,128}", re.ASCII)
-"""Letters and digits, and long: no name, date, number or e-mail address of a person looks like this."""
+_REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
+"""A UUID, with its dashes or without: nothing of a person looks like it."""
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 def retry_after(answer: HttpResponse, limits: RateLimits) -> float | None:
     """Seconds after which the provider wants to be asked again; none if it does not say.
 
-    ``Retry-After`` counts first, a number of seconds or a date (RFC 9110, section 10.2.3). Else, where the provider
-    documents such a header and it says that nothing is left, the length of its shortest window: when the window ends
-    is not documented anywhere. A moment that is past is no wish.
+    ``Retry-After`` counts first, a number of seconds or a date (RFC 9110, section 10.2.3); a fraction is understood.
+    Else, where the provider documents such a header and it says that nothing is left, the length of its shortest
+    window: when the window ends is not documented anywhere. A moment that is past is no wish.
     """
     seconds = _retry_after(answer)
     if seconds is None and answer.status == HTTPStatus.TOO_MANY_REQUESTS and limits.windows:
@@ -52,7 +53,7 @@ def request_id(answer: HttpResponse) -> str:
 
 def _retry_after(answer: HttpResponse) -> float | None:
     text = answer.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
+    if _SECONDS.fullmatch(text):
         return float(text)
     try:
         moment = email.utils.parsedate_to_datetime(text)

@@ -39,7 +39,7 @@ def update_request(account: Account, updates: Sequence[LeadUpdate]) -> HttpReque
 def encoded(account: Account, update: LeadUpdate) -> bytes:
     """One lead update as JSON, in the provider's envelope."""
     envelope = account.definition.update.envelope
-    return _encode({envelope: update.fields} if envelope else update.fields)
+    return _encode({envelope: update.body} if envelope else update.body)
 
 
 def update_body(account: Account, items: Sequence[bytes]) -> bytes:

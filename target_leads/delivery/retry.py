@@ -45,9 +45,9 @@ class Attempts:
     """The wait for which it was given up, as it is longer than the policy allows."""
 
     @classmethod
-    def single(cls, verdict: Verdict, began_at: float, ended_at: float) -> Attempts:
-        """One attempt."""
-        return cls(verdict=verdict, count=1, waited_seconds=0.0, first_ended_at=ended_at, last_began_at=began_at)
+    def so_far(cls, verdict: Verdict, *, count: int, began_at: float, ended_at: float) -> Attempts:
+        """What is known of one update while others in the same request are tried again."""
+        return cls(verdict=verdict, count=count, waited_seconds=0.0, first_ended_at=ended_at, last_began_at=began_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,10 @@ class Result:
     attempts: Attempts
     failing_since: float | None = None
     """When a request with others in it failed first, if the update was sent by itself because of that."""
+    others_succeeded: bool = False
+    """Whether others in the same request were accepted."""
+    may_be_written: bool = False
+    """Whether an attempt may have been written although its answer does not say so."""
 
 
 def attempt_until_settled(
@@ -97,17 +101,22 @@ class _Tally:
         self._count = 0
         self._first_ended_at = self._last_began_at = clock.monotonic()
         self._waited = 0.0
+        self._held_at_gate = 0.0
         self._too_long: Wait | None = None
         self._given_up = False
         self._last = Verdict(kind=VerdictKind.RETRY, reason="not sent yet")
 
     def attempt(self, attempt: Callable[[], Verdict]) -> Verdict:
         """Pass the gate, and attempt; the last verdict again if the gate stays closed."""
-        passage = self._gate.enter(self._policy.max_wait_seconds - self._waited)
+        longest = self._policy.max_wait_seconds
+        passage = self._gate.enter(longest - self._waited)
         self._waited += passage.waited_seconds
+        self._held_at_gate += passage.waited_seconds
         if not passage.opened:
             self._given_up = True
-            self._too_long = passage.too_long
+            # Else it used up its time with waits of its own: that is no fault of the provider's limits.
+            if passage.too_long is not None and self._held_at_gate + passage.too_long.seconds > longest:
+                self._too_long = passage.too_long
             return self._last
         began_at = self._clock.monotonic()
         verdict = Verdict(kind=VerdictKind.RETRY, reason="unforeseen")

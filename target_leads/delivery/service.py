@@ -26,7 +26,7 @@ class Delivery:
     """What sending some updates in one request came to."""
 
     results: list[Result]
-    """Those that were judged by themselves."""
+    """Those that were judged by themselves and are not told yet."""
     together: list[LeadUpdate] = field(default_factory=list)
     """Those of which is known only that the request was refused, or failed, with all of them in it. Two at least."""
     attempts: Attempts
@@ -51,9 +51,12 @@ class Service:
         """How many requests were sent."""
         return self._gate.requests
 
-    def update(self, updates: Sequence[LeadUpdate]) -> Delivery:
-        """Write updates of different leads in one request; just one where the provider takes one at a time."""
-        exchange = _Exchange(self.account, updates, self._send, self._clock)
+    def update(self, updates: Sequence[LeadUpdate], tell: Callable[[Result], None] = lambda _: None) -> Delivery:
+        """Write updates of different leads in one request; just one where the provider takes one at a time.
+
+        Those that are accepted are told at once, while others of the same request may be tried again.
+        """
+        exchange = _Exchange(self.account, updates, self._send, self._clock, tell)
         call = self.account.definition.update
         attempts = attempt_until_settled(
             exchange.attempt,
@@ -109,9 +112,17 @@ class _Exchange:
     """A request and its repetitions, which leave out the leads of which all is known already."""
 
     def __init__(
-        self, account: Account, updates: Sequence[LeadUpdate], send: Callable[[HttpRequest], Answer], clock: Clock
+        self,
+        account: Account,
+        updates: Sequence[LeadUpdate],
+        send: Callable[[HttpRequest], Answer],
+        clock: Clock,
+        tell: Callable[[Result], None],
     ) -> None:
         self._account = account
+        self._tell = tell
+        self._count = 0
+        self._some_succeeded = False
         self._send = send
         self._clock = clock
         self._left = list(updates)
@@ -120,30 +131,39 @@ class _Exchange:
         self._whole = Verdict(kind=VerdictKind.RETRY, reason="not sent yet")
         self._own: dict[str, Verdict] | None = None
         """Verdicts on single leads in the last answer; none if it was about all of them."""
-        self.fate_unknown = False
-        """Whether an attempt may have been written although its answer does not say so."""
+        self._may_be_written = {update.lead_id for update in updates if update.may_be_written}
+        """Leads of which an attempt may have been written although its answer does not say so."""
 
     def attempt(self) -> Verdict:
         """Send the request. The verdict is "retry" as long as the answers leave a lead open that may be sent again."""
         began_at = self._clock.monotonic()
         self._whole, self._own = classify_items(self._send(self._request), self._account.definition, self._lead_ids())
-        self.fate_unknown = self.fate_unknown or self._whole.fate_unknown
+        self._count += 1
+        self._may_be_written |= {each.lead_id for each in self._left if self._verdict_on(each).fate_unknown}
         if self._own is None:
             return self._whole
         ended_at = self._clock.monotonic()
-        verdicts = [(update, self._verdict_on(update)) for update in self._left]
-        self._known += [
-            Result(update=update, attempts=Attempts.single(verdict, began_at, ended_at))
-            for update, verdict in verdicts
-            if not self._is_open(verdict)
-        ]
-        left = [update for update, verdict in verdicts if self._is_open(verdict)]
+        left: list[LeadUpdate] = []
+        for update in self._left:
+            verdict = self._verdict_on(update)
+            if verdict.kind is VerdictKind.RETRY and self.may_repeat(verdict):
+                left.append(update)
+                continue
+            so_far = Attempts.so_far(verdict, count=self._count, began_at=began_at, ended_at=ended_at)
+            result = self._result(update, so_far)
+            if verdict.kind is VerdictKind.DELIVERED:
+                self._some_succeeded = True
+                self._tell(result)
+            else:
+                self._known.append(result)
         if left and len(left) < len(self._left):
             self._request = update_request(self._account, left)
         self._left = left
         if not left:
-            return dataclasses.replace(self._whole, kind=VerdictKind.DELIVERED, retry_after=None)
-        return self._verdict_on(left[0])
+            return dataclasses.replace(self._whole, kind=VerdictKind.DELIVERED)
+        return self._verdict_on(
+            left[0]
+        )  # the wish to wait stands in the headers, so it is the same for all that are left
 
     def delivery(self, attempts: Attempts) -> Delivery:
         """What it all came to."""
@@ -154,22 +174,27 @@ class _Exchange:
             and attempts.verdict.kind in _UNDECIDED
             and self.may_repeat(attempts.verdict)
         ):
-            return Delivery(results=self._known, together=self._left, attempts=attempts)
-        results = [
-            Result(
-                update=update,
-                attempts=attempts if about_all else dataclasses.replace(attempts, verdict=self._verdict_on(update)),
-            )
-            for update in self._left
-        ]
-        return Delivery(results=[*self._known, *results], attempts=attempts)
+            return Delivery(results=self._known, together=[self._noted(each) for each in self._left], attempts=attempts)
+        for update in self._left:
+            verdict = attempts.verdict if about_all else self._verdict_on(update)
+            self._known.append(self._result(update, dataclasses.replace(attempts, verdict=verdict)))
+        known = [dataclasses.replace(result, others_succeeded=self._some_succeeded) for result in self._known]
+        return Delivery(results=known, attempts=attempts)
+
+    def _result(self, update: LeadUpdate, attempts: Attempts) -> Result:
+        return Result(update=update, attempts=attempts, may_be_written=update.lead_id in self._may_be_written)
+
+    @property
+    def fate_unknown(self) -> bool:
+        """Whether an attempt may have been written although no answer says so."""
+        return bool(self._may_be_written)
+
+    def _noted(self, update: LeadUpdate) -> LeadUpdate:
+        return dataclasses.replace(update, may_be_written=update.lead_id in self._may_be_written)
 
     def may_repeat(self, verdict: Verdict) -> bool:
         """Whether a request that came to this may be sent again."""
         return self._account.definition.update.repeatable or not verdict.fate_unknown
-
-    def _is_open(self, verdict: Verdict) -> bool:
-        return verdict.kind is VerdictKind.RETRY and self.may_repeat(verdict)
 
     def _verdict_on(self, update: LeadUpdate) -> Verdict:
         """The answer's verdict on a lead by itself, or what it says of all that it does not name."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-from target_leads.models import OpenJob, Outcome, Settlement
+from target_leads.models import Outcome, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,8 @@ def settlements_of(result: Result) -> Iterator[Settlement]:
     that nothing in them is lost.
     """
     update, verdict = result.update, result.attempts.verdict
+    if result.may_be_written:
+        update = dataclasses.replace(update, may_be_written=True)
     outcome = verdict.kind.last_outcome
     *earlier, _ = update.parts or (update,)
     for part in earlier if outcome is Outcome.DELIVERED else ():
@@ -31,6 +34,7 @@ def settlements_of(result: Result) -> Iterator[Settlement]:
             account=update.account,
             lead_id=update.lead_id,
             reason=_MERGED,
+            job_id=verdict.job_id,
         )
     for part in (update,) if outcome is Outcome.DELIVERED else update.parts or (update,):
         yield Settlement(
@@ -45,6 +49,6 @@ def settlements_of(result: Result) -> Iterator[Settlement]:
             request_id=verdict.request_id,
             attempts=result.attempts.count,
             waited_seconds=result.attempts.waited_seconds,
-            open_job=OpenJob(update=update, job_id=verdict.job_id) if outcome is Outcome.UNCONFIRMED else None,
+            update=update,
             job_id=verdict.job_id,
         )

@@ -63,11 +63,12 @@ class _Ended:
     error: Exception | None = None
 
 
-def reports(tasks: Iterable[tuple[Workers, Callable[[Callable[[_T], None]], None]]], stop: Stop) -> Iterator[_T]:
+def reports(tasks: Iterable[tuple[Workers, Callable[[Callable[[_T], None]], None]]], stop: Stop) -> Iterator[_T | None]:
     """Have each task done by its workers; yields what they report, as it comes, until all have ended.
 
-    A task gets the function by which it reports. If the run is to stop, tasks are expected to end soon; those that do
-    not are left to themselves after `shutdown_seconds`.
+    None comes when nothing else has come for a moment: time to write down what has. A task gets the function by which
+    it reports. If the run is to stop, tasks are expected to end soon; those that do not are left to themselves after
+    `shutdown_seconds`.
 
     Raises:
         Exception: what a task raised. The run is told to stop, and it is raised once the other tasks have ended.
@@ -87,6 +88,7 @@ def reports(tasks: Iterable[tuple[Workers, Callable[[Callable[[_T], None]], None
         except queue.Empty:
             if give_up_at is not None and stop.clock.monotonic() >= give_up_at:
                 break
+            yield None
             continue
         if not isinstance(report, _Ended):
             yield report

@@ -103,7 +103,7 @@ def _findings(definition: Definition, config: Mapping[str, Any]) -> Iterator[str
     if not are_rate_limits(config.get("rate_limits", [])):
         yield (
             'rate_limits: must be a list such as [{"requests": 150, "per_seconds": 60}], with requests a whole number '
-            "from 1 on and per_seconds more than 0; an empty list means no limit."
+            "from 1 on and per_seconds more than 0 and no more than a year; an empty list means no limit."
         )
 
 

@@ -34,6 +34,11 @@ class LeadSchema:
         properties: Mapping[str, Any] = self.schema.get("properties", {})
         return properties
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Top-level fields that every update must have."""
+        return tuple(self.schema.get("required", ()))
+
     def violations(self, fields: Mapping[str, Any]) -> tuple[Violation, ...]:
         """Every way in which an update breaks the schema: where, and which rule. Never the value."""
         broken = tuple(violation for error in self._validator.iter_errors(fields) for violation in broken_rules(error))

@@ -18,14 +18,14 @@ import pytest
 
 from target_leads.clock import Clock
 from target_leads.delivery import Dispatcher, RetryPolicy, Service, Transport
-from target_leads.models import LeadUpdate, Record
+from target_leads.models import LeadUpdate, Record, Settlement
 from target_leads.providers import load_folder
 from target_leads.providers.account import Account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from target_leads.models import Settlement
+    from target_leads.models import OpenJob
 
 GENERIC = json.loads((Path(__file__).parent.parent / "providers/generic/provider.json").read_text(encoding="utf-8"))
 
@@ -286,12 +286,13 @@ class Delivery(NamedTuple):
         return {settlement.lead_id: settlement.outcome.value for settlement in self.settlements}
 
 
-def taken(settlements: Iterable[Settlement]) -> tuple[list[Settlement], Exception | None]:
+def taken(settlements: Iterable[Settlement | OpenJob | None]) -> tuple[list[Settlement], Exception | None]:
     """All settlements, and what was raised after them."""
     got: list[Settlement] = []
     try:
         for settlement in settlements:
-            got.append(settlement)  # noqa: PERF402 -- one at a time, to keep those before the error
+            if isinstance(settlement, Settlement):
+                got.append(settlement)  # noqa: PERF401 -- one at a time, to keep those before the error
     except Exception as error:  # noqa: BLE001 -- the test looks at it
         return got, error
     return got, None
@@ -318,7 +319,7 @@ def dispatcher(time: Time, transport: Callable[..., Transport]) -> Iterator[Call
         yield make
 
 
-def _whole_run(dispatcher: Dispatcher, updates: Iterable[LeadUpdate]) -> Iterator[Settlement]:
+def _whole_run(dispatcher: Dispatcher, updates: Iterable[LeadUpdate]) -> Iterator[Settlement | OpenJob | None]:
     yield from dispatcher.deliver(updates)
     dispatcher.conclude()
 

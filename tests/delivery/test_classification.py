@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_leads.delivery.classification import Verdict, classify_job, classify_update
+from target_leads.delivery.classification import Verdict, classify_items, classify_job, classify_update
 from target_leads.delivery.http import Failure, HttpResponse
 from target_leads.models import VerdictKind
 from target_leads.providers import RateLimits, bundled, load_responses
@@ -266,8 +266,9 @@ def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("Sat, 05 Nov 1994 08:49:37 GMT", None),
         ("Thu, 01 Jan 1970 00:00:00 GMT", None),
         ("", None),
+        ("1.5", 1.5),
         ("-1", None),
-        ("1.5", None),
+        ("1,5", None),
         ("٣", None),
         ("soon", None),
         ("Sun, 99 Nov 1994 08:49:37 GMT", None),
@@ -277,14 +278,21 @@ def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_reads_when_the_provider_wants_to_be_asked_again(
     text: str, seconds: float | None, verdict: Callable[..., Verdict]
 ) -> None:
-    """Retry-After is seconds or a date in any of its forms, a year at most; the past and anything else is no wish."""
+    """Retry-After is seconds or a date in any form, a year at most; the past and anything else is no wish."""
     assert verdict(_answer(429, retry_after=text)).retry_after == seconds
 
 
-@pytest.mark.parametrize("status", [200, 400, 401])
-def test_only_a_retry_has_a_wait(status: int, verdict: Callable[..., Verdict]) -> None:
-    """Retry-After with an answer that is the last word means nothing."""
-    assert verdict(_answer(status, retry_after="7")).retry_after is None
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 409, 422, 500, 503])
+def test_every_answer_may_wish_for_a_pause(status: int, verdict: Callable[..., Verdict]) -> None:
+    """Retry-After is about the requests to come, whatever became of this one."""
+    assert verdict(_answer(status, retry_after="7")).retry_after == 7.0
+    assert verdict(_answer(status)).retry_after is None
+
+
+def test_an_accepted_update_may_wish_for_a_pause(verdict: Callable[..., Verdict], job: dict[str, Any]) -> None:
+    """A provider that writes later can ask for patience with the very answer that names the job."""
+    result = verdict(_answer(202, {"job_id": "J1"}, retry_after="7"), job=job)
+    assert (result.kind, result.job_id, result.retry_after) == (ACCEPTED, "J1", 7.0)
 
 
 def test_an_unreadable_answer_may_say_when_to_try_again(verdict: Callable[..., Verdict]) -> None:
@@ -382,3 +390,20 @@ def test_every_recorded_response_means_what_it_says(definition: Any, response: A
     else:
         return
     assert result.value == response.outcome
+
+
+@pytest.mark.parametrize("status", [10**25, 600, 99, 0, -1, True, "200", 200.0, None])
+def test_a_status_of_a_lead_that_is_none_in_http_says_nothing(status: Any, account: Callable[..., Account]) -> None:
+    """It is no delivery and no refusal, and the number does not get out: the answer's own status stands."""
+    results = {"at": "/results", "id_at": "/id", "status_at": "/status"}
+    many = {"max_items": 10, "items_at": "/leads", "results": results}
+    update = {**PATCH, "path": "/leads/batch", "many": many}
+    definition = account(update=update, lead_id={"name": "id", "body_field": "id"}).definition
+    answer = _answer(207, {"results": [{"id": "L1", "status": status}, {"id": "L2", "status": 204}]})
+
+    _, named = classify_items(answer, definition, {"L1", "L2"})
+
+    assert named is not None
+    assert (named["L1"].kind, named["L1"].status) == (RETRY, 207)
+    assert named["L1"].reason == "207 Multi-Status: the answer gives the lead no status"
+    assert (named["L2"].kind, named["L2"].status) == (DELIVERED, 204)

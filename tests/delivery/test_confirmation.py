@@ -97,14 +97,19 @@ def test_as_many_questions_at_once_as_requests_in_flight(jobs: Jobs, run: Callab
 
 
 def test_pauses_double_until_the_time_out(jobs: Jobs, run: Callable[..., Delivery], time: Time) -> None:
-    """A job that stays open is asked after at pauses from a quarter of a second to five, and is then unconfirmed."""
+    """A job that stays open is asked after at pauses from a quarter of a second to five, the last at the time-out."""
     jobs.replies = {"L0": ["OPEN"]}
     delivery = run(jobs, confirm_timeout_seconds=30)
 
-    assert time.waits == [0.25, 0.5, 1, 2, 4, 5, 5, 5, 5]
+    assert time.waits == pytest.approx([0.25, 0.5, 1, 2, 4, 5, 5, 5, 5, 2.25], abs=0.01)
+    assert sum(time.waits) <= 30
     (settled,) = delivery.settlements
-    assert (settled.outcome.value, settled.reason, settled.job_id) == ("unconfirmed", "202 Accepted", "job-L0")
-    assert settled.attempts == len(delivery.seen) == 1 + 10
+    assert (settled.outcome.value, settled.reason, settled.job_id) == (
+        "unconfirmed",
+        "200 OK: the job has not ended",
+        "job-L0",
+    )
+    assert settled.attempts == len(delivery.seen) == 1 + 11
 
 
 def test_without_time_a_job_is_asked_after_once(jobs: Jobs, run: Callable[..., Delivery], time: Time) -> None:
@@ -123,7 +128,7 @@ def test_an_answer_that_says_nothing_leaves_the_job_open(
     delivery = run(jobs, leads=2, confirm_timeout_seconds=10)
 
     assert (delivery.outcome_of, delivery.error) == ({"L0": "delivered", "L1": "unconfirmed"}, None)
-    assert time.waits == [0.25, 0.5, 1, 2, 4]
+    assert time.waits == pytest.approx([0.25, 0.5, 1, 2, 4, 2.25], abs=0.01)
 
 
 def test_obeys_the_wish_for_a_longer_pause(jobs: Jobs, run: Callable[..., Delivery], time: Time) -> None:
@@ -212,3 +217,38 @@ def test_what_was_accepted_is_settled_before_an_unforeseen_error(run: Callable[.
 
     assert delivery.outcome_of == {"L0": "unconfirmed"}
     assert isinstance(delivery.error, ZeroDivisionError)
+
+
+def _down(seen: Seen, jobs: Jobs) -> Reply | int:
+    return 503 if seen.method == "GET" else jobs(seen)
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_questions_to_a_provider_that_is_down_are_bounded(
+    concurrency: int, jobs: Jobs, run: Callable[..., Delivery], time: Time
+) -> None:
+    """It took a hundred updates and answers no question: a few are enough, and all jobs stay open for the next run."""
+    delivery = run(lambda seen: _down(seen, jobs), leads=100, concurrency=concurrency)
+
+    assert (delivery.outcomes, delivery.error, time.waits) == ({"unconfirmed": 100}, None, [])
+    assert len(_asked(delivery)) <= concurrency + 2
+
+
+def test_an_answer_about_a_job_shows_that_asking_is_of_use(jobs: Jobs, run: Callable[..., Delivery]) -> None:
+    """Two questions in vain, an answer, two in vain and so on: every job is asked after."""
+    jobs.replies = {f"L{number}": [503] if number % 3 else ["DONE"] for number in range(30)}
+    delivery = run(jobs, leads=30, confirm_timeout_seconds=0)
+
+    assert delivery.outcomes == {"delivered": 10, "unconfirmed": 20}
+    assert len(_asked(delivery)) == 30
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1, 10])
+def test_the_last_pause_ends_at_the_time_out(
+    seconds: float, jobs: Jobs, run: Callable[..., Delivery], time: Time
+) -> None:
+    """All of the time is used: the last question comes when it is over, and none after it."""
+    jobs.replies = {"L0": ["OPEN"]}
+    delivery = run(jobs, confirm_timeout_seconds=seconds)
+    assert sum(time.waits) == pytest.approx(seconds, abs=0.01)
+    assert len(_asked(delivery)) == len(time.waits) + 1

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_leads.coalescing import coalesced
 from target_leads.delivery.http import HttpResponse
 from target_leads.exceptions import CredentialsRefused, ProviderUnavailable
+from target_leads.models import OpenJob, Settlement
+from tests.delivery.conftest import GENERIC, Delivery, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_leads.delivery import Dispatcher
-    from target_leads.models import LeadUpdate, Settlement
+    from target_leads.models import LeadUpdate
     from target_leads.providers.account import Account
-    from tests.delivery.conftest import Delivery, Seen, Server, Time
+    from tests.delivery.conftest import Reply, Seen, Server, Time
+
+    Delivering = Iterator[Settlement | OpenJob | None]
 
 
 @pytest.fixture
@@ -28,6 +34,16 @@ def batch(update: Callable[..., LeadUpdate]) -> Callable[..., list[LeadUpdate]]:
 
 def _lead(seen: Seen) -> str:
     return seen.path.rpartition("/")[2]
+
+
+def _next(delivering: Delivering) -> Settlement:
+    """The next settlement, past all moments in which nothing came."""
+    return next(entry for entry in delivering if isinstance(entry, Settlement))
+
+
+def _cut(_: Seen) -> int:
+    """The server closes the connection instead of answering."""
+    raise ConnectionAbortedError
 
 
 def _first(count: int, status: int) -> Callable[[Seen], int]:
@@ -63,7 +79,7 @@ def test_keeps_connections_and_workers_between_batches(
     delivering = dispatcher(account(server.url, name="kept"))
     threads = set()
     for _ in range(3):
-        assert len(list(delivering.deliver(batch(2, "kept")))) == 2
+        assert len(taken(delivering.deliver(batch(2, "kept")))[0]) == 2
         threads |= {thread.ident for thread in threading.enumerate() if thread.name == "kept-0"}
 
     assert len({seen.connection for seen in server.seen}) == 1
@@ -114,7 +130,7 @@ def test_as_many_requests_in_flight_as_allowed(
         return 200
 
     server = serve(answer)
-    settlements = list(dispatcher(account(server.url, concurrency=concurrency)).deliver(batch(30)))
+    settlements, _ = taken(dispatcher(account(server.url, concurrency=concurrency)).deliver(batch(30)))
     assert (len(settlements), server.most_at_once) == (30, concurrency)
 
 
@@ -133,7 +149,7 @@ def test_several_providers_at_once(
 
     one, other = serve(answer), serve(answer)
     accounts = [account(one.url), account(other.url, name="other", config={"token": "tok-other"})]
-    settlements = list(dispatcher(*accounts).deliver(batch(5) + batch(5, "other")))
+    settlements, _ = taken(dispatcher(*accounts).deliver(batch(5) + batch(5, "other")))
 
     outcomes = Counter((settlement.provider, settlement.outcome.value) for settlement in settlements)
     assert outcomes == {("generic", "delivered"): 5, ("other", "delivered"): 5}
@@ -197,7 +213,7 @@ def test_a_refused_connection_is_an_outage(
 ) -> None:
     """A server that is not there ends the run, and no update is blamed."""
     with pytest.raises(ProviderUnavailable, match="the connection failed or broke, 2 attempts each"):
-        next(dispatcher(account(nobody)).deliver(batch(20)))
+        list(dispatcher(account(nobody)).deliver(batch(20)))
 
 
 def test_refused_credentials_end_the_run_at_once(
@@ -211,15 +227,15 @@ def test_refused_credentials_end_the_run_at_once(
 
 @pytest.mark.parametrize(("status", "requests"), [(401, 2), (500, 4)])
 def test_a_slow_reader_of_settlements_changes_nothing(
-    status: int, requests: int, slow: Callable[..., tuple[Iterator[Settlement], Server]], time: Time
+    status: int, requests: int, slow: Callable[..., tuple[Delivering, Server]], time: Time
 ) -> None:
     """While a store is busy with the first settlement the workers decide: they stop in time, and blame no update."""
     settlements, server = slow(_first(1, status), max_tries=1)
 
-    assert next(settlements).outcome.value == "delivered"
+    assert _next(settlements).outcome.value == "delivered"
     assert time.stopping.wait(5)
     with pytest.raises((CredentialsRefused, ProviderUnavailable)):
-        next(settlements)
+        _next(settlements)
     assert len(server.seen) == requests
 
 
@@ -229,10 +245,10 @@ def slow(
     account: Callable[..., Account],
     dispatcher: Callable[..., Dispatcher],
     batch: Callable[..., list[LeadUpdate]],
-) -> Callable[..., tuple[Iterator[Settlement], Server]]:
+) -> Callable[..., tuple[Delivering, Server]]:
     """Delivers a batch of a hundred to a server; the test takes the settlements."""
 
-    def begin(answer: Callable[[Seen], int], **options: Any) -> tuple[Iterator[Settlement], Server]:
+    def begin(answer: Callable[[Seen], int], **options: Any) -> tuple[Delivering, Server]:
         server = serve(answer)
         return dispatcher(account(server.url), **options).deliver(batch(100)), server
 
@@ -240,7 +256,7 @@ def slow(
 
 
 def test_nothing_more_is_sent_once_nobody_takes_settlements(
-    slow: Callable[..., tuple[Iterator[Settlement], Server]], time: Time
+    slow: Callable[..., tuple[Delivering, Server]], time: Time
 ) -> None:
     """If the store cannot write what was delivered, the workers send no further update of the batch."""
 
@@ -249,7 +265,7 @@ def test_nothing_more_is_sent_once_nobody_takes_settlements(
         return 200
 
     settlements, server = slow(answer)
-    next(settlements)
+    _next(settlements)
     del settlements
 
     assert time.stopping.is_set()
@@ -267,11 +283,11 @@ def test_one_providers_outage_ends_the_run_for_all(
     alive, down = serve(lambda _: 200 if time.stopping.wait(5) else 500), serve(lambda _: 503)
     delivering = dispatcher(account(alive.url), account(down.url, name="other")).deliver(batch(10) + batch(10, "other"))
 
-    settlement = next(delivering)
+    settlement = _next(delivering)
 
     assert (settlement.provider, settlement.outcome.value) == ("generic", "delivered")
     with pytest.raises(ProviderUnavailable, match="other lets no update through"):
-        next(delivering)
+        _next(delivering)
     assert len(alive.seen) == 1
 
 
@@ -375,3 +391,195 @@ def test_an_unforeseen_error_reaches_the_caller_after_what_was_delivered(
 
     assert delivery.outcome_of == {"L0": "delivered"}
     assert isinstance(delivery.error, ZeroDivisionError)
+
+
+STEP_BY_STEP = {"update": {**GENERIC["update"], "coalesce": False}}
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_an_outage_that_one_lead_meets_ends_the_run(
+    status: int, deliver: Callable[..., Delivery], update: Callable[..., LeadUpdate]
+) -> None:
+    """A lead with two hundred steps is no reason to send six hundred requests to a provider that is down."""
+    steps = [update("L1", step=step) for step in range(200)]
+    delivery = deliver(lambda _: status, steps, max_tries=3, concurrency=4, **STEP_BY_STEP)
+
+    assert delivery.settlements == []
+    assert isinstance(delivery.error, ProviderUnavailable)
+    assert len(delivery.seen) <= 10 * 3
+
+
+def test_a_lead_that_used_up_its_time_with_pauses_of_its_own_costs_only_itself(
+    deliver: Callable[..., Delivery], batch: Callable[..., list[LeadUpdate]], reply: type[Reply], time: Time
+) -> None:
+    """The wish that it cannot grant any more is no longer than allowed: the others grant it and are delivered."""
+
+    def answer(seen: Seen) -> Reply | int:
+        if _lead(seen) != "L3":
+            return 200
+        return reply(500, {"retry-after": "120"}) if time.seconds > 200 else 500
+
+    delivery = deliver(answer, batch(10), max_tries=1000)
+    assert (delivery.outcomes, delivery.error) == ({"delivered": 9, "failed": 1}, None)
+    assert time.waits[-1] == pytest.approx(120, abs=0.01)
+
+
+@pytest.fixture
+def dispatcher_to(
+    serve: Callable[..., Server], account: Callable[..., Account], dispatcher: Callable[..., Dispatcher]
+) -> Callable[..., Dispatcher]:
+    """Dispatchers to a server that answers as told, with an account as told."""
+    return lambda answer, **changes: dispatcher(account(serve(answer).url, **changes))
+
+
+def test_a_settlement_does_not_wait_for_the_next(
+    dispatcher_to: Callable[..., Dispatcher], batch: Callable[..., list[LeadUpdate]]
+) -> None:
+    """While the next request takes its time the reader gets his turn, to write down what was delivered."""
+    release = threading.Event()
+
+    def answer(seen: Seen) -> int:
+        if _lead(seen) == "L1":
+            release.wait(5)
+        return 200
+
+    delivering = dispatcher_to(answer).deliver(batch(2))
+    first, pause = next(delivering), next(delivering)
+    still_waits = not release.is_set()
+    release.set()
+    (second,) = (entry for entry in delivering if isinstance(entry, Settlement))
+
+    assert isinstance(first, Settlement)
+    assert (first.lead_id, pause, still_waits, second.lead_id) == ("L0", None, True, "L1")
+
+
+def test_an_accepted_update_comes_as_an_open_job_before_its_settlement(
+    dispatcher_to: Callable[..., Dispatcher],
+    batch: Callable[..., list[LeadUpdate]],
+    job: dict[str, Any],
+    reply: type[Reply],
+) -> None:
+    """So that a crash while its job is waited for does not lose the job; then the reader gets his turn."""
+    questions = Counter[str]()
+
+    def answer(seen: Seen) -> Reply:
+        if seen.method != "GET":
+            return reply(202, {}, json.dumps({"job_id": f"job-{_lead(seen)}"}).encode())
+        questions[_lead(seen)] += 1
+        state = "DONE" if questions[_lead(seen)] == 2 else "OPEN"
+        return reply(200, {}, json.dumps({"state": state}).encode())
+
+    updates = batch(2)
+    came = list(dispatcher_to(answer, job=job).deliver(updates))
+
+    jobs = [entry for entry in came if isinstance(entry, OpenJob)]
+    assert jobs == [OpenJob(update=update, job_id=f"job-{update.lead_id}") for update in updates]
+    first_settled = next(place for place, entry in enumerate(came) if isinstance(entry, Settlement))
+    last_job = max(place for place, entry in enumerate(came) if isinstance(entry, OpenJob))
+    assert None in came[last_job:first_settled]
+    settled = [entry.outcome.value for entry in came if isinstance(entry, Settlement)]
+    assert settled == ["delivered", "delivered"]
+
+
+def test_a_part_of_a_merged_update_that_gets_through_is_progress(
+    deliver: Callable[..., Delivery], account: Callable[..., Account], update: Callable[..., LeadUpdate]
+) -> None:
+    """Of three records sent one by one the last is throttled: two got through, so the third is sent again."""
+    steps = [update("L1", step=step) for step in "ABC"]
+    (merged,) = coalesced(steps, {"generic": account().definition})
+    answers = [422, 200, 200, 429, 200]
+    delivery = deliver(lambda _: answers.pop(0), [merged], max_tries=1)
+
+    assert (delivery.outcomes, delivery.error) == ({"delivered": 3}, None)
+    assert [seen.body[-3:-2] for seen in delivery.seen] == [b"C", b"A", b"B", b"C", b"C"]
+
+
+@pytest.mark.parametrize("stuck_comes_first", [1, 0])
+def test_only_the_provider_that_lets_nothing_through_is_blamed(
+    stuck_comes_first: int,
+    serve: Callable[..., Server],
+    account: Callable[..., Account],
+    dispatcher: Callable[..., Dispatcher],
+    batch: Callable[..., list[LeadUpdate]],
+) -> None:
+    """One takes one update in each pass, the other takes none: that one ends the run, and after its first pass."""
+    turns = iter([200, 429, 429, 200, 429, 200])
+    slow, stuck = serve(lambda _: next(turns)), serve(lambda _: 429)
+    updates = [batch(3), batch(1, "other")]
+    if stuck_comes_first:
+        updates.reverse()
+    accounts = account(slow.url), account(stuck.url, name="other")
+
+    settlements, error = taken(dispatcher(*accounts, max_tries=1).deliver([*updates[0], *updates[1]]))
+
+    assert [(settlement.provider, settlement.outcome.value) for settlement in settlements] == [("generic", "delivered")]
+    assert isinstance(error, ProviderUnavailable)
+    assert str(error).startswith("other takes fewer requests than are sent")
+    assert len(stuck.seen) == 1
+
+
+def test_refused_credentials_of_one_provider_go_before_an_outage_of_another(
+    serve: Callable[..., Server],
+    account: Callable[..., Account],
+    dispatcher: Callable[..., Dispatcher],
+    batch: Callable[..., list[LeadUpdate]],
+    time: Time,
+) -> None:
+    """The outage stops the run while the other's 401 is under way: trying later would meet the 401 again."""
+    in_flight = threading.Event()
+
+    def refuse(_: Seen) -> int:
+        in_flight.set()
+        return 401 if time.stopping.wait(5) else 500
+
+    down, refusing = serve(lambda _: 503 if in_flight.wait(5) else 200), serve(refuse)
+    accounts = account(down.url), account(refusing.url, name="other")
+
+    settlements, error = taken(dispatcher(*accounts).deliver(batch(10) + batch(1, "other")))
+
+    assert settlements == []
+    assert isinstance(error, CredentialsRefused)
+
+
+@pytest.fixture
+def look_up(
+    serve: Callable[..., Server],
+    account: Callable[..., Account],
+    dispatcher: Callable[..., Dispatcher],
+    batch: Callable[..., list[LeadUpdate]],
+    job: dict[str, Any],
+) -> Callable[..., Delivery]:
+    """Looks up so many jobs that an earlier run left open, job-L0 and up."""
+
+    def run(answer: Callable[[Seen], Reply | int], count: int, *, concurrency: int = 1) -> Delivery:
+        server = serve(answer)
+        jobs = [OpenJob(update=update, job_id=f"job-{update.lead_id}") for update in batch(count)]
+        looking = dispatcher(account(server.url, concurrency=concurrency, job=job))
+        settlements, error = taken(looking.look_up(jobs))
+        return Delivery(settlements, error, server.seen)
+
+    return run
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("down", [lambda _: 503, _cut], ids=["503", "cut"])
+def test_looking_up_jobs_of_a_provider_that_is_down_ends_soon(
+    down: Callable[[Seen], int], concurrency: int, look_up: Callable[..., Delivery]
+) -> None:
+    """A few questions in vain show that it is no use now; all jobs stay open, and the run goes on."""
+    delivery = look_up(down, 200, concurrency=concurrency)
+    assert (delivery.outcomes, delivery.error) == ({"unconfirmed": 200}, None)
+    assert len(delivery.seen) <= concurrency + 2
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_jobs_that_their_provider_does_not_know_hide_no_others(
+    status: int, look_up: Callable[..., Delivery], reply: type[Reply]
+) -> None:
+    """They come first, run after run: such an answer shows the provider alive, so the others are asked after too."""
+
+    def answer(seen: Seen) -> Reply | int:
+        return reply(200, {}, b'{"state": "DONE"}') if _lead(seen) == "job-L9" else status
+
+    delivery = look_up(answer, 10)
+    assert delivery.outcome_of == {**{f"L{number}": "unconfirmed" for number in range(9)}, "L9": "delivered"}

@@ -246,3 +246,44 @@ def test_a_settlement_says_all_that_is_known(
     assert (settlement.attempts, settlement.waited_seconds, settlement.job_id) == (3, 1.5, verdict.job_id)
     assert (settlement.provider, settlement.account, settlement.lead_id) == ("generic", "default", "L7")
     assert settlement.record is lead.record
+
+
+def test_refused_credentials_go_before_an_outage(witness: Witness) -> None:
+    """Whichever is seen first: trying later does not help whoever has the wrong credentials."""
+    witness.saw("A", DOWN).saw("B", DOWN).saw("C", DOWN)
+    assert isinstance(witness.evidence.stop, ProviderUnavailable)
+    witness.saw("D", REFUSED)
+    assert isinstance(witness.evidence.stop, CredentialsRefused)
+
+
+@pytest.mark.parametrize("after", ["outage", "throttled", "wait too long", "end"])
+def test_nothing_takes_the_place_of_refused_credentials(after: str, witness: Witness) -> None:
+    """What other workers see after a 401 does not hide it."""
+    witness.saw("A", REFUSED)
+    if after == "outage":
+        witness.saw("B", DOWN).saw("C", DOWN).saw("D", DOWN)
+    elif after == "throttled":
+        witness.evidence.throttle()
+    elif after == "wait too long":
+        witness.saw("B", LATER, too_long=Wait(seconds=3600.0, why="it asked for that pause"))
+    else:
+        witness.saw("B", DOWN).evidence.conclude()
+    assert isinstance(witness.evidence.stop, CredentialsRefused)
+
+
+def test_the_first_reason_to_try_later_is_told(witness: Witness) -> None:
+    """Of two reasons of one kind the later one is often the consequence of the stop."""
+    witness.saw("A", LATER, too_long=Wait(seconds=3600.0, why="it asked for that pause"))
+    witness.evidence.throttle()
+    assert "takes no request for another 3,600 s" in str(witness.evidence.stop)
+
+
+@pytest.mark.parametrize("verdict", [DOWN, SILENT])
+def test_many_requests_for_one_lead_are_an_outage(verdict: Verdict, witness: Witness) -> None:
+    """The tenth request in vain without one success stops the run, though all of them were for one lead."""
+    for _ in range(9):
+        witness.saw("A", verdict)
+    assert witness.evidence.stop is None
+    witness.saw("A", verdict)
+    assert isinstance(witness.evidence.stop, ProviderUnavailable)
+    assert witness.outcomes == []

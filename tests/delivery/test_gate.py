@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_leads.clock import Clock
-from target_leads.delivery.classification import Verdict
+from target_leads.delivery.classification import Verdict, classify_update
 from target_leads.delivery.gate import Gate, Passage
+from target_leads.delivery.http import HttpResponse
 from target_leads.models import VerdictKind
 
 if TYPE_CHECKING:
@@ -350,3 +351,15 @@ def test_a_stop_ends_the_wait_of_every_worker(gate: Callable[..., Gate], time: T
         stopping.set()
         assert [passage.result(10) for passage in passages] == [Passage(opened=False)] * 4
     assert open_gate.requests == 1
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 404, 409, 422, 429, 500, 503])
+def test_the_wish_of_any_answer_holds_the_next_request(
+    status: int, account: Callable[..., Account], time: Time
+) -> None:
+    """Retry-After closes the gate with every status, also with that of a success or a refusal."""
+    own = account()
+    answer = HttpResponse(status=status, headers={"retry-after": "30"}, body=b"{}")
+    open_gate = Gate(own, time.clock)
+    pass_through(open_gate, classify_update(answer, own.definition))
+    assert pass_through(open_gate) == pytest.approx(30, abs=ROUNDING)

@@ -78,7 +78,9 @@ def test_a_date_is_utc_wherever_the_machine_stands(text: str) -> None:
         "",
         "0",
         "-5",
-        "1.5",
+        "1,5",
+        ".5",
+        "1.",
         "soon",
         "1e3",
         "٣",  # a digit, though none of HTTP's
@@ -90,8 +92,14 @@ def test_a_date_is_utc_wherever_the_machine_stands(text: str) -> None:
     ],
 )
 def test_what_is_past_or_makes_no_sense_is_no_wish(text: str) -> None:
-    """Nothing, the past, fractions, and neither a number nor a date: the provider did not say when to come back."""
+    """Nothing, the past, and what is neither a number nor a date: the provider did not say when to come back."""
     assert retry_after(answer(retry_after=text), NO_LIMITS) is None
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1.5", 1.5), (" 0.25 ", 0.25), ("7.0", 7.0)])
+def test_a_fraction_of_a_second_is_understood(text: str, seconds: float) -> None:
+    """HTTP knows whole seconds only, but what such a provider wants is clear."""
+    assert retry_after(answer(retry_after=text), NO_LIMITS) == seconds
 
 
 def test_without_the_header_there_is_no_wish() -> None:
@@ -212,6 +220,12 @@ def test_the_request_has_a_name(header: str) -> None:
     assert request_id(answer(**{header: f" {REQUEST_ID} "})) == REQUEST_ID
 
 
+@pytest.mark.parametrize("text", [REQUEST_ID, REQUEST_ID.upper(), REQUEST_ID.replace("-", "")])
+def test_a_uuid_is_a_name_in_any_spelling(text: str) -> None:
+    """With its dashes or without, in small letters or large, as the provider spells it."""
+    assert request_id(answer(x_request_id=text)) == text
+
+
 def test_the_first_usable_name_counts() -> None:
     """A header that holds something else does not hide the next."""
     assert request_id(answer(x_request_id="none", x_correlation_id=REQUEST_ID)) == REQUEST_ID
@@ -230,10 +244,17 @@ def test_the_first_usable_name_counts() -> None:
         "1815-12-10",
         "abc123",
         f"{REQUEST_ID} Ada",
+        "ada-lovelace-1815-12-10",
+        "AdaLovelaceOfLondon1815",
+        "lead=ada/1815:12:10+0000",
+        f"Root={REQUEST_ID}",
+        REQUEST_ID[:-1],
+        REQUEST_ID.replace("-", "")[:-1],
+        REQUEST_ID.replace("-", "_"),
         "é1" * 10,
         "a1" * 65,
     ],
 )
 def test_what_may_be_a_value_of_a_record_is_no_name(text: str) -> None:
-    """A name, an address, a number or a date in that header is not written down."""
+    """A name, an address, a number or a date in that header is not written down: only a UUID is."""
     assert request_id(answer(x_request_id=text)) == ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from target_leads.models import LeadUpdate
-    from tests.delivery.conftest import Delivery, Reply, Seen
+    from tests.delivery.conftest import Delivery, Reply, Seen, Time
 
 TOGETHER = {"max_items": 100, "items_at": "/leads"}
 """Leads that are taken or refused together."""
@@ -345,3 +345,95 @@ def test_only_what_was_throttled_is_repeated_where_repeating_does_harm(
 
     deliver(answering(results), batch(2), max_tries=3, **_changes(EACH, repeatable=False))
     assert sent == {"L0": 2, "L1": 1}
+
+
+@pytest.mark.parametrize("bad", [1, 5, 99])
+def test_items_that_always_fail_beside_others_that_succeed_have_failed(
+    bad: int,
+    deliver: Callable[..., Delivery],
+    batch: Callable[..., list[LeadUpdate]],
+    answering: Callable[..., Callable[[Seen], Reply]],
+) -> None:
+    """The very answer shows that the provider is alive: a 500 for some of its leads is theirs, and the run goes on."""
+
+    def results(ids: list[str]) -> object:
+        return [{"id": lead_id, "status": 200 if int(lead_id[1:]) >= bad else 500} for lead_id in ids]
+
+    delivery = deliver(answering(results), batch(100), max_tries=2, **_changes(EACH))
+
+    assert (delivery.outcomes, delivery.error) == ({"delivered": 100 - bad, "failed": bad}, None)
+    assert [len(_ids(seen)) for seen in delivery.seen] == [100, bad]
+
+
+def test_many_throttled_items_are_sent_again_in_one_request(
+    deliver: Callable[..., Delivery],
+    batch: Callable[..., list[LeadUpdate]],
+    answering: Callable[..., Callable[[Seen], Reply]],
+) -> None:
+    """An answer that takes one lead and throttles 99 is no outage: they follow together when there is room."""
+    turns = Counter[str]()
+
+    def results(ids: list[str]) -> object:
+        turns.update(["all"])
+        return [{"id": lead_id, "status": 429 if turns["all"] == 1 and lead_id != "L0" else 200} for lead_id in ids]
+
+    delivery = deliver(answering(results), batch(100), max_tries=1, **_changes(EACH))
+
+    assert (delivery.outcomes, delivery.error) == ({"delivered": 100}, None)
+    assert [len(_ids(seen)) for seen in delivery.seen] == [100, 99]
+
+
+def test_attempts_of_a_lead_count_the_tries_so_far(
+    deliver: Callable[..., Delivery],
+    batch: Callable[..., list[LeadUpdate]],
+    answering: Callable[..., Callable[[Seen], Reply]],
+) -> None:
+    """What the third request settles took three attempts, and what the first one settled took one."""
+    turns = Counter[str]()
+
+    def results(ids: list[str]) -> object:
+        turns.update(ids)
+        wanted = {"L0": (1, 200), "L1": (2, 200), "L2": (2, 422), "L3": (3, 200), "L4": (3, 422)}
+        return [
+            {"id": lead_id, "status": status}
+            for lead_id, (turn, status) in wanted.items()
+            if lead_id in ids and turns[lead_id] == turn
+        ]
+
+    delivery = deliver(answering(results), batch(5), max_tries=3, **_changes(EACH))
+
+    attempts = {settlement.lead_id: settlement.attempts for settlement in delivery.settlements}
+    assert attempts == {"L0": 1, "L1": 2, "L2": 2, "L3": 3, "L4": 3}
+
+
+@pytest.mark.parametrize("many", [EACH, TOGETHER], ids=["each named", "none named"])
+def test_a_wish_in_an_answer_about_many_leads_holds_the_next_request(
+    many: dict[str, Any],
+    deliver: Callable[..., Delivery],
+    batch: Callable[..., list[LeadUpdate]],
+    reply: type[Reply],
+    time: Time,
+) -> None:
+    """Retry-After is obeyed also when all leads of the request are delivered."""
+
+    def answer(seen: Seen) -> Reply:
+        results = {"results": _good(_ids(seen))}
+        return reply(200, {"retry-after": "30"}, json.dumps(results).encode())
+
+    delivery = deliver(answer, batch(200), **_changes(many))
+    assert (delivery.outcomes, time.waits) == ({"delivered": 200}, pytest.approx([30], abs=0.01))
+
+
+def test_a_strange_status_of_a_lead_is_none(
+    deliver: Callable[..., Delivery],
+    batch: Callable[..., list[LeadUpdate]],
+    answering: Callable[..., Callable[[Seen], Reply]],
+) -> None:
+    """A number that is no status of HTTP is not written down, and delivers nothing."""
+    delivery = deliver(
+        answering(lambda ids: [{"id": i, "status": 10**25 if i == "L0" else 200} for i in ids]),
+        batch(3),
+        **_changes(EACH),
+    )
+    assert delivery.outcome_of == {"L0": "failed", "L1": "delivered", "L2": "delivered"}
+    assert {settlement.status for settlement in delivery.settlements} == {200}

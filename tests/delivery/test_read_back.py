@@ -195,3 +195,37 @@ def test_what_does_harm_is_repeated_when_the_connection_was_refused(
     with pytest.raises(ProviderUnavailable, match="the connection failed or broke, 4 attempts each"):
         dispatching.conclude()
     assert (settlements, dispatching.requests) == ([], 4)
+
+
+@pytest.mark.parametrize("failure", ["500", "503", "lost after"])
+def test_an_unknown_fate_is_remembered_until_there_is_room_again(
+    failure: str,
+    deliver: Callable[..., Delivery],
+    provider: Callable[..., Callable[[Seen], Reply | int]],
+    update: Callable[..., LeadUpdate],
+) -> None:
+    """The tries end with a 429, others get through, and the 409 to what is sent again at the end is looked at."""
+    updates = [update("L1", stage="won"), update("L2", stage="lost")]
+    answer = provider(failure, "429", "", "409", shown={"stage": "won"})
+    delivery = deliver(answer, updates, max_tries=2, **STAGES)
+
+    assert (delivery.outcomes, delivery.error) == ({"delivered": 2}, None)
+    assert [(seen.method, seen.path[-2:]) for seen in delivery.seen] == [
+        ("POST", "L1"),
+        ("POST", "L1"),
+        ("POST", "L2"),
+        ("POST", "L1"),
+        ("GET", "L1"),
+    ]
+
+
+def test_a_409_to_what_was_only_throttled_before_is_a_refusal(
+    deliver: Callable[..., Delivery],
+    provider: Callable[..., Callable[[Seen], Reply | int]],
+    update: Callable[..., LeadUpdate],
+) -> None:
+    """Nothing was looked at before, so there is nothing to look for when it is sent again."""
+    updates = [update("L1", stage="won"), update("L2", stage="lost")]
+    delivery = deliver(provider("429", "429", "", "409", shown={"stage": "won"}), updates, max_tries=2, **STAGES)
+    assert delivery.outcome_of == {"L1": "rejected", "L2": "delivered"}
+    assert _methods(delivery) == ["POST"] * 4

@@ -199,3 +199,28 @@ def test_a_job_is_asked_after_once(
 
     assert (attempts.verdict.kind, attempts.count) == (VerdictKind.RETRY, 1)
     assert ([request.url for request in sent], time.waits) == (["https://api.example.com/v1/jobs/J1"], [])
+
+
+def test_time_used_up_by_waits_of_its_own_is_no_sign_of_a_limit(account: Callable[..., Account], time: Time) -> None:
+    """Two thirds of the time went with its own pauses, so a wish for two fifths is not one that is too long."""
+    attempts = attempt_until_settled(
+        lambda: _again(120 if time.seconds > 200 else None),
+        Gate(account(), time.clock),
+        RetryPolicy(max_tries=1000, max_wait_seconds=300),
+        time.clock,
+    )
+    assert (attempts.too_long, attempts.verdict) == (None, _again(120))
+    assert 200 < attempts.waited_seconds <= 300
+
+
+def test_a_rate_limit_that_leaves_no_room_within_the_longest_wait_is_given_up(
+    account: Callable[..., Account], time: Time
+) -> None:
+    """What is held back at the gate for longer than allowed in all is told as a limit that is too small."""
+    gate = Gate(account(rate_limits={"windows": [{"requests": 1, "per_seconds": 60}]}), time.clock)
+    policy = RetryPolicy(max_tries=1000, max_wait_seconds=30)
+    attempt_until_settled(_last, gate, policy, time.clock)
+    attempts = attempt_until_settled(_last, gate, policy, time.clock)
+    assert attempts.count == 0
+    assert attempts.too_long is not None
+    assert attempts.too_long.why == "its rate limits leave no room"

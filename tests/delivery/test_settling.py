@@ -10,7 +10,7 @@ import pytest
 from target_leads.delivery.classification import Verdict
 from target_leads.delivery.retry import Attempts, Result
 from target_leads.delivery.settling import settlements_of
-from target_leads.models import OpenJob, Outcome, VerdictKind
+from target_leads.models import Outcome, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,8 @@ def test_a_delivery_of_merged_updates_supersedes_the_earlier_ones(merged: LeadUp
         assert (entry.attempts, entry.waited_seconds, entry.status) == (0, 0.0, None)
     assert (last.outcome, last.reason, last.status) == (Outcome.DELIVERED, "", 222)
     assert (last.attempts, last.waited_seconds, last.job_id, last.request_id) == (3, 1.5, "J-1", "R-1")
-    assert last.open_job is None
+    assert last.update is merged
+    assert all(entry.update is None for entry in earlier)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +76,22 @@ def test_what_was_not_delivered_is_the_fate_of_every_record(
     for entry in settled(merged, kind):
         assert (entry.outcome, entry.reason, entry.status) == (outcome, "what was answered", 222)
         assert (entry.error_code, entry.request_id, entry.attempts) == ("E-1", "R-1", 3)
-        assert entry.open_job is None
+        assert entry.update is merged
 
 
 def test_an_unfinished_job_is_the_fate_of_every_record(merged: LeadUpdate) -> None:
     """Each of them says which job is to write the update as a whole."""
     for entry in settled(merged, VerdictKind.ACCEPTED):
         assert (entry.outcome, entry.job_id) == (Outcome.UNCONFIRMED, "J-1")
-        assert entry.open_job == OpenJob(update=merged, job_id="J-1")
+        assert entry.update is merged
+
+
+@pytest.mark.parametrize("kind", VerdictKind)
+def test_that_it_may_be_written_stays_known(kind: VerdictKind, update: Callable[..., LeadUpdate]) -> None:
+    """A refusal after an attempt whose fate is unknown does not mean that the lead is as it was."""
+    verdict = Verdict(kind=kind, reason="what was answered")
+    attempts = Attempts(verdict=verdict, count=2, waited_seconds=0, first_ended_at=0, last_began_at=2)
+    for may_be_written in (False, True):
+        (entry,) = settlements_of(Result(update=update(), attempts=attempts, may_be_written=may_be_written))
+        assert entry.update is not None
+        assert entry.update.may_be_written is may_be_written

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_leads.delivery.workers import Stop, Workers, reports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tests.delivery.conftest import Time
 
@@ -35,25 +35,39 @@ def stop(time: Time) -> Stop:
     return Stop(wished=time.stopping, shutdown_seconds=0, clock=time.clock)
 
 
+def reported(reports: Iterable[Any]) -> list[Any]:
+    """What tasks reported, past all moments in which nothing came."""
+    return [report for report in reports if report is not None]
+
+
 def test_one_worker_keeps_the_order(workers: Callable[[int], Workers], stop: Stop) -> None:
     """Tasks are taken in the order in which they were given."""
     one = workers(1)
     tasks = [(one, lambda report, number=number: report(number)) for number in range(50)]
-    assert list(reports(tasks, stop)) == list(range(50))
+    assert reported(reports(tasks, stop)) == list(range(50))
 
 
 def test_as_many_at_once_as_there_are_workers(workers: Callable[[int], Workers], stop: Stop) -> None:
     """Four tasks that wait for each other get through with four workers."""
     together = threading.Barrier(4, timeout=5)
     four = workers(4)
-    assert sorted(reports([(four, lambda report: report(together.wait()))] * 8, stop)) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert sorted(reported(reports([(four, lambda report: report(together.wait()))] * 8, stop))) == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+        3,
+        3,
+    ]
 
 
 def test_a_task_may_report_often_or_never(workers: Callable[[int], Workers], stop: Stop) -> None:
     """It is over when the task ends, not when it reports."""
     one = workers(1)
     tasks = [(one, lambda _: None), (one, lambda report: [report("a"), report("b")]), (one, lambda _: None)]
-    assert list(reports(tasks, stop)) == ["a", "b"]
+    assert reported(reports(tasks, stop)) == ["a", "b"]
 
 
 def test_an_error_comes_out_once_all_have_ended(workers: Callable[[int], Workers], stop: Stop) -> None:
@@ -72,7 +86,7 @@ def test_an_error_comes_out_once_all_have_ended(workers: Callable[[int], Workers
 def test_an_error_costs_only_its_own_task(workers: Callable[[int], Workers], stop: Stop) -> None:
     """The worker lives on, and takes the next tasks."""
     one = workers(1)
-    failing = reports([(one, lambda _: 1 / 0), (one, lambda report: report("after"))], stop)
+    failing = filter(None, reports([(one, lambda _: 1 / 0), (one, lambda report: report("after"))], stop))
     assert next(failing) == "after"
     with pytest.raises(ZeroDivisionError):
         next(failing)
@@ -84,7 +98,7 @@ def test_a_task_that_does_not_end_is_left_after_a_stop(workers: Callable[[int], 
     stop.wished.set()
     tasks = [(workers(1), lambda report: report("quick")), (workers(1), lambda _: release.wait(5))]
 
-    got = list(reports(tasks, stop))
+    got = reported(reports(tasks, stop))
 
     assert got == ["quick"]
     assert not release.is_set()
@@ -95,7 +109,22 @@ def test_without_a_stop_it_waits(workers: Callable[[int], Workers], stop: Stop) 
     """A task may take longer than a stop would allow as long as nobody wishes to stop."""
     release = threading.Event()
     threading.Timer(0.25, release.set).start()
-    assert list(reports([(workers(1), lambda report: report(release.wait(5)))], stop)) == [True]
+    assert reported(reports([(workers(1), lambda report: report(release.wait(5)))], stop)) == [True]
+
+
+def test_nothing_comes_when_nothing_is_reported_for_a_moment(workers: Callable[[int], Workers], stop: Stop) -> None:
+    """While a task takes its time the reader gets his turn, to write down what came before."""
+    release = threading.Event()
+
+    def task(report: Callable[[str], None]) -> None:
+        report("first")
+        release.wait(5)
+        report("second")
+
+    got = reports([(workers(1), task)], stop)
+    assert [next(got), next(got)] == ["first", None]
+    release.set()
+    assert reported(got) == ["second"]
 
 
 def test_closed_workers_end() -> None:
