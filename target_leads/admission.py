@@ -17,7 +17,8 @@ from target_leads.versions import version_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from target_leads.models import Record
+    from target_leads.changes import Fingerprints
+    from target_leads.models import Lead, Record
     from target_leads.providers import Definition
     from target_leads.providers.account import Account
     from target_leads.settings import Settings
@@ -37,15 +38,40 @@ class _Stream:
     """Empty if each record has to say."""
     mappings: dict[str, StreamMapping] = field(default_factory=dict)
     """By provider, made when the first record for it comes."""
+    contexts: dict[str, str] = field(default_factory=dict)
+    """Likewise: hashes of what decides what becomes of a record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressed:
+    """A record of which is known whose it is."""
+
+    record: Record
+    provider: str
+    account: str
+    base_url: str
+    lead_id: str
+    """Empty if the record has no usable one."""
+    digest: str
+
+    @property
+    def lead(self) -> Lead:
+        """Which lead it is, and where."""
+        return self.provider, self.account, self.base_url, self.lead_id
 
 
 class Admission:
     """Admits the records of all streams."""
 
     def __init__(
-        self, settings: Settings, definitions: Mapping[str, Definition], account_of: Callable[[str], Account]
+        self,
+        settings: Settings,
+        definitions: Mapping[str, Definition],
+        account_of: Callable[[str], Account],
+        fingerprints: Fingerprints,
     ) -> None:
         """Admit records for these providers; `account_of` gives a provider's account by name."""
+        self._fingerprints = fingerprints
         self._settings = settings
         self._definitions = definitions
         self._account_of = account_of
@@ -79,32 +105,12 @@ class Admission:
         """The provider of a stream; empty if there is none, or each record has to say."""
         return self._streams[stream].provider if stream in self._streams else ""
 
-    def admit(self, record: Record) -> LeadUpdate | Settlement:
-        """The lead update that a record means, or its outcome where there is nothing to send.
+    def address(self, record: Record) -> Addressed | Settlement:
+        """Which lead a record is about, or its outcome where it is about none.
 
         Raises:
             SettingsError: the record names a provider whose credentials are missing.
         """
-        try:
-            return self._admit(record)
-        except RecursionError:  # JSON is read far deeper than anything in Python goes
-            violation = Violation(path="$", rule="is nested too deeply")
-            return _refused(record, self.provider_of(record.stream), "", "", (violation,))
-
-    def coalesced(self, updates: Iterable[LeadUpdate]) -> Iterator[LeadUpdate]:
-        """A batch's updates with those of one lead in order, and merged where its provider allows it."""
-        return coalesced(updates, self._definitions)
-
-    def can_ask_after(self, update: LeadUpdate) -> bool:
-        """Whether this run has the account at which the job of an update is open. The sandbox stands for none."""
-        definition = self._definitions.get(update.provider)
-        if self._settings.sandbox or definition is None or definition.job is None:
-            return False
-        if update.provider not in self._settings.providers:
-            return False
-        return self._account_of(update.provider).name == update.account
-
-    def _admit(self, record: Record) -> LeadUpdate | Settlement:
         plan = self._streams[record.stream]
         provider = provider_of_record(
             record.fields, provider_field=self._settings.provider_field, default=plan.provider
@@ -119,13 +125,35 @@ class Admission:
         account = self._account_of(provider).name
         if deleted:
             return _ignored(record, provider, account, "", _DELETED)
-        mapped = self._mapping(record.stream, plan, provider).map(record.fields)
-        if not mapped.fields and not mapped.violations:
-            return _ignored(record, provider, account, mapped.lead_id, "nothing to send")
-        violations = mapped.violations or self._definitions[provider].lead_schema.violations(mapped.fields)
-        version = (
-            version_of(record.fields.get(version_field)) if (version_field := plan.settings.version_field) else None
+        lead_id = self._mapping(record.stream, plan, provider).lead_id(record.fields)
+        try:
+            digest = self._fingerprints.of(self._context(record.stream, plan, provider), record.fields)
+        except RecursionError:  # JSON is read far deeper than anything in Python goes
+            violation = Violation(path="$", rule="is nested too deeply")
+            return _refused(record, provider, account, lead_id, (violation,))
+        return Addressed(
+            record=record,
+            provider=provider,
+            account=account,
+            base_url=self._account_of(provider).base_url,
+            lead_id=lead_id,
+            digest=digest,
         )
+
+    def admit(self, addressed: Addressed) -> LeadUpdate | Settlement:
+        """The lead update that a record means, or its outcome where there is nothing to send."""
+        record, provider, account = addressed.record, addressed.provider, addressed.account
+        plan = self._streams[record.stream]
+        try:
+            mapped = self._mapping(record.stream, plan, provider).map(record.fields)
+            if not mapped.fields and not mapped.violations:
+                return _ignored(record, provider, account, mapped.lead_id, "nothing to send")
+            violations = mapped.violations or self._definitions[provider].lead_schema.violations(mapped.fields)
+        except RecursionError:
+            violation = Violation(path="$", rule="is nested too deeply")
+            return _refused(record, provider, account, addressed.lead_id, (violation,))
+        version_field = plan.settings.version_field
+        version = version_of(record.fields.get(version_field)) if version_field else None
         if version_field and version is None:
             violations = (*violations, Violation(path=f"$.{version_field}", rule=_VERSION_RULE))
         if violations:
@@ -134,10 +162,41 @@ class Admission:
             record=record,
             provider=provider,
             account=account,
+            base_url=addressed.base_url,
             lead_id=mapped.lead_id,
             fields=mapped.fields,
             version=version,
+            digest=addressed.digest,
         )
+
+    def coalesced(self, updates: Iterable[LeadUpdate]) -> Iterator[LeadUpdate]:
+        """A batch's updates with those of one lead in order, and merged where its provider allows it."""
+        return coalesced(updates, self._definitions)
+
+    def can_ask_after(self, update: LeadUpdate) -> bool:
+        """Whether this run has the account at which the job of an update is open. The sandbox stands for none."""
+        definition = self._definitions.get(update.provider)
+        if self._settings.sandbox or definition is None or definition.job is None:
+            return False
+        if update.provider not in self._settings.providers:
+            return False
+        account = self._account_of(update.provider)
+        return (account.name, account.base_url) == (update.account, update.base_url)
+
+    def _context(self, stream: str, plan: _Stream, provider: str) -> str:
+        """Hash of all that decides, beside the record, what is sent: the same record may mean another update."""
+        if provider not in plan.contexts:
+            definition = self._definitions[provider]
+            plan.contexts[provider] = self._fingerprints.of(
+                stream,
+                dataclasses.asdict(plan.settings),
+                list(plan.key_properties),
+                self._settings.provider_field,
+                definition.lead_schema.schema,
+                repr(definition.update),
+                repr(definition.lead_id),
+            )
+        return plan.contexts[provider]
 
     def _dropped_by_all(self, stream: str, plan: _Stream, columns: Sequence[str]) -> list[str]:
         """Columns that no provider has to which records of a stream with no provider of its own may go."""

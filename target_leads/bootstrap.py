@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import secrets
 import uuid
 from typing import TYPE_CHECKING
 
 from target_leads import __version__
 from target_leads.admission import Admission
+from target_leads.changes import Fingerprints
 from target_leads.checkpoints import Checkpoints
 from target_leads.clock import Clock
 from target_leads.delivery import Dispatcher, RetryPolicy, Service, Transport
@@ -20,6 +22,7 @@ from target_leads.providers import load_all
 from target_leads.providers.account import Account, sandbox_config
 from target_leads.report import RunReport
 from target_leads.sandbox_process import sandbox_process
+from target_leads.selection import Selection
 from target_leads.store import Store
 
 if TYPE_CHECKING:
@@ -47,10 +50,17 @@ def open_pipeline(
         _check_named_providers(settings, definitions, account_of)
         clock = Clock(wait=stopping.wait)
         report = RunReport(str(uuid.uuid4()))
+        store = None if settings.dry_run else _store(settings, definitions, report.run_id, clock)
+        admission = Admission(
+            settings, definitions, account_of, store.fingerprints if store else Fingerprints(secrets.token_bytes(32))
+        )
+        # An emulator begins without leads: what it accepted in an earlier run says nothing.
+        memory = None if settings.sandbox else store
         pipeline = Pipeline(
-            admission=Admission(settings, definitions, account_of),
+            admission=admission,
+            selection=Selection(admission, definitions, memory, resends_all=settings.resend == "all"),
             dispatcher=None if settings.dry_run else _dispatcher(settings, account_of, stopping, clock, stack),
-            store=None if settings.dry_run else _store(settings, report.run_id, clock),
+            store=store,
             checkpoints=None if settings.dry_run else Checkpoints(write_state),
             report=report,
             guard=Guard(settings.reject_limit, report),
@@ -123,7 +133,7 @@ def _dispatcher(
     )
 
 
-def _store(settings: Settings, run_id: str, clock: Clock) -> Store:
-    store = Store(settings.store_url, now=clock.now)
-    store.begin_run(run_id, version=__version__)
+def _store(settings: Settings, definitions: Mapping[str, Definition], run_id: str, clock: Clock) -> Store:
+    store = Store(settings.store_url, now=clock.now, definitions=definitions, remembers=not settings.sandbox)
+    store.begin_run(run_id, version=__version__, retention_days=settings.retention_days)
     return store

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import sys
 from importlib import metadata
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, NoReturn
 
 import click
 
-from target_leads.exceptions import Interrupted, SettingsError, TargetLeadsError
-from target_leads.progress import live_line
-from target_leads.redaction import place_of
-from target_leads.summary import success_line, summary
-
-if TYPE_CHECKING:
-    from target_leads.target import TargetLeads
+from target_leads.commands.dead_letters import dead_letters
+from target_leads.exceptions import TargetLeadsError
+from target_leads.run import do_run, exit_status_of
 
 
 @click.group(invoke_without_command=True)
@@ -54,7 +47,7 @@ def target_leads(
         if about:
             TargetLeads.print_about(about_format)
         else:
-            context.exit(_run(TargetLeads, config_paths, file_input, dry_run=dry_run))
+            context.exit(do_run(TargetLeads, config_paths, file_input, dry_run=dry_run))
 
 
 @target_leads.command()
@@ -73,6 +66,9 @@ def sandbox(*, port: int, scenario: str, provider_paths: tuple[str, ...], until_
     serve(port=port, scenario=scenario, definitions=definitions, until_stdin_closes=until_stdin_closes)
 
 
+target_leads.add_command(dead_letters)
+
+
 def main() -> NoReturn:
     """Run the command and leave with its exit status. The last line on stderr says what happened and what to do."""
     try:
@@ -84,76 +80,4 @@ def main() -> NoReturn:
         sys.exit(130)
     except TargetLeadsError as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(_exit_status(error))
-
-
-def _run(
-    target_class: type[TargetLeads], config_paths: tuple[str, ...], file_input: IO[bytes] | None, *, dry_run: bool
-) -> int:
-    """Do one run; returns its exit status."""
-    target = None
-    try:
-        _set_up_logging(target_class)
-        config = _read_config(config_paths)
-        target = target_class(config=config, parse_env_config="ENV" in config_paths, dry_run=dry_run)
-        with live_line(target.pipeline.report):
-            target.run(file_input)
-        exit_status, last_line = 0, success_line(target.pipeline.report, target.settings)
-    except TargetLeadsError as error:
-        exit_status, last_line = _exit_status(error), str(error)
-    except Exception as error:  # noqa: BLE001 -- the last line of defence: its message may hold a value, so it is not shown
-        exit_status = TargetLeadsError.exit_status
-        last_line = f"An unforeseen error ended the run: {place_of(error)}. Nothing settled is lost. Please report it."
-    if target is not None:
-        with contextlib.suppress(TargetLeadsError):  # a store that fails now failed before, or tells less than that did
-            target.close(exit_status)
-        for line in summary(target.report, target.settings) if target.report else ():
-            click.echo(line, err=True)
-        if exit_status and target.report:
-            click.echo(target.report.sentence(), err=True)
-    click.echo(last_line, err=True)
-    return exit_status
-
-
-def _set_up_logging(target_class: type[TargetLeads]) -> None:
-    """Log as the SDK does, by environment variables.
-
-    Raises:
-        SettingsError: the log level is none, or the file of log settings is wrong.
-    """
-    try:
-        _ = target_class.cli
-    except ValueError as error:
-        raise SettingsError([f"TARGET_LEADS_LOGLEVEL, LOGLEVEL or SINGER_SDK_LOG_CONFIG: {error}."]) from None
-
-
-def _exit_status(error: TargetLeadsError) -> int:
-    return error.run_exit_status if isinstance(error, Interrupted) else error.exit_status
-
-
-def _read_config(paths: tuple[str, ...]) -> dict[str, Any]:
-    """Settings from files, later ones over earlier ones.
-
-    Raises:
-        SettingsError: a file cannot be read or is no JSON object; it names all that are so.
-    """
-    config: dict[str, Any] = {}
-    findings = []
-    for path in paths:
-        if path == "ENV":
-            continue
-        try:
-            settings = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-        except OSError as error:
-            findings.append(f"--config {path}: cannot be read: {error.strerror}.")
-        except ValueError as error:
-            place = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-            findings.append(f"--config {path}: is no JSON{place}.")
-        else:
-            if isinstance(settings, dict):
-                config |= settings
-            else:
-                findings.append(f"--config {path}: must be a JSON object of settings.")
-    if findings:
-        raise SettingsError(findings)
-    return config
+        sys.exit(exit_status_of(error))

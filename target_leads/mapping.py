@@ -65,9 +65,13 @@ class StreamMapping:
         """Those of a stream's columns that no field of the provider stands for."""
         return [column for column in columns if self._is_unknown(column)]
 
+    def lead_id(self, columns: Mapping[str, Any]) -> str:
+        """The lead's id; empty if the record has no usable one."""
+        return usable_lead_id(columns.get(self.lead_id_field))
+
     def map(self, columns: Mapping[str, Any]) -> MappedRecord:
         """Fields of the provider for one record. Values stay as they are; the record is not changed."""
-        lead_id = usable_lead_id(columns.get(self.lead_id_field))
+        lead_id = self.lead_id(columns)
         violations = [] if lead_id else [Violation(path=f"$.{self.lead_id_field}", rule=_LEAD_ID_RULE)]
         fields: dict[str, Any] = {}
         for column, value in columns.items():

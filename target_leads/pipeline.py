@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
-from target_leads.models import LeadUpdate, Outcome, Settlement
+from target_leads.models import OpenJob, Settlement
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from target_leads.admission import Admission
     from target_leads.checkpoints import Checkpoints
     from target_leads.clock import Clock
     from target_leads.delivery import Dispatcher
     from target_leads.guard import Guard
-    from target_leads.models import Record
+    from target_leads.models import LeadUpdate, Outcome, Record
     from target_leads.report import RunReport
+    from target_leads.selection import Selection
     from target_leads.store import Store
 
 _COMMIT_EVERY_SECONDS = 0.5
@@ -33,6 +35,7 @@ class Pipeline:
         self,
         *,
         admission: Admission,
+        selection: Selection,
         dispatcher: Dispatcher | None,
         store: Store | None,
         checkpoints: Checkpoints | None,
@@ -44,9 +47,10 @@ class Pipeline:
     ) -> None:
         """A dry run has no dispatcher, no store and no checkpoints: it sends, stores and promises nothing."""
         self.admission = admission
+        self._selection = selection
         self.report = report
         self._dispatcher = dispatcher
-        self._store = store
+        self.store = store
         self._checkpoints = checkpoints
         self._guard = guard
         self._stopping = stopping
@@ -66,19 +70,15 @@ class Pipeline:
         Raises:
             CredentialsRefused, StoreError: the run has to end. How jobs have ended is committed.
         """
-        if self._store is None or self._dispatcher is None:
+        if self.store is None or self._dispatcher is None:
             return
-        jobs = [job for job in self._store.open_jobs() if self.admission.can_ask_after(job.update)]
-        ended: list[Settlement] = []
-        try:
-            ended.extend(
-                settlement
-                for settlement in self._dispatcher.look_up(jobs)
-                if settlement.outcome is not Outcome.UNCONFIRMED
-            )
-        finally:
-            self._store.settle_jobs(self.report.run_id, ended)
-            self.report.settle_jobs(len(jobs), ended)
+        jobs = [job for job in self.store.open_jobs() if self.admission.can_ask_after(job.update)]
+        self.report.jobs_looked_up += len(jobs)
+        settled = filter(None, self._dispatcher.look_up(jobs))
+        for _, of_one_job in itertools.groupby(settled, lambda entry: (entry.provider, entry.lead_id, entry.job_id)):
+            settlements = list(of_one_job)
+            if self.store.settle_job(self.report.run_id, settlements):
+                self.report.settle_job(settlements)
 
     def receive(self, record: Record) -> None:
         """Take a record; it waits for the batch to fill."""
@@ -131,56 +131,51 @@ class Pipeline:
         if self._dispatcher is not None:
             self._dispatcher.close()
         self._count_requests()
-        if self._store is not None:
+        if self.store is not None:
             try:
-                self._store.end_run(self.report.run_id, exit_status=exit_status, counts=self.report.counts())
+                self.store.end_run(self.report.run_id, exit_status=exit_status, counts=self.report.counts())
             finally:
-                self._store.close()
+                self.store.close()
 
     def _settle_waiting(self) -> None:
         """Commit settlements in small groups as they come, so that a crash repeats little."""
         batch, self._waiting = self._waiting, []
-        group: list[Settlement] = []
+        group: list[Settlement | OpenJob] = []
         committed_at = self._clock.monotonic()
         try:
-            for settlement in self._deliver(batch):
-                group.append(settlement)
-                if self._clock.monotonic() - committed_at >= _COMMIT_EVERY_SECONDS:
+            for entry in self._deliver(batch):
+                if entry is not None:
+                    group.append(entry)
+                if entry is None or self._clock.monotonic() - committed_at >= _COMMIT_EVERY_SECONDS:
                     due, group = group, []
                     self._commit(due)
                     committed_at = self._clock.monotonic()
         finally:
             self._commit(group)
 
-    def _deliver(self, batch: Iterable[Record | Settlement]) -> Iterator[Settlement]:
+    def _deliver(self, batch: Sequence[Record | Settlement]) -> Iterator[Settlement | OpenJob | None]:
         updates: list[LeadUpdate] = []
-        for record in batch:
-            admitted = record if isinstance(record, Settlement) else self.admission.admit(record)
-            if isinstance(admitted, Settlement):
-                yield admitted
+        for entry in self._selection.of(batch):
+            if isinstance(entry, Settlement):
+                yield entry
             else:
-                self.report.admit(admitted)
-                updates.append(admitted)
-        if not updates or self._dispatcher is None or self._store is None:
-            return
-        new: list[LeadUpdate] = []
-        for update in self.admission.coalesced(updates):
-            if job_id := self._store.job_of(update):
-                yield from _still_open(update, job_id)
-            else:
-                new.append(update)
-        self._store.forget(new)
-        yield from self._dispatcher.deliver(new)
+                self.report.admit(entry)
+                updates.append(entry)
+        if updates and self._dispatcher is not None and self.store is not None:
+            self.store.forget(updates)
+            yield from self._dispatcher.deliver(updates)
 
-    def _commit(self, group: Sequence[Settlement]) -> None:
+    def _commit(self, group: Sequence[Settlement | OpenJob]) -> None:
         """Write first, count then: what the store did not take is not settled."""
-        if group:
-            self._count_requests()
-            if self._store is not None:
-                self._store.settle(self.report.run_id, group, self.report.counts(group))
-            self.report.settle(group)
-            if self._guard.is_tripped:
-                self._stopping.set()
+        if not group:
+            return
+        settlements = [entry for entry in group if isinstance(entry, Settlement)]
+        self._count_requests()
+        if self.store is not None:
+            self.store.settle(self.report.run_id, group, self.report.counts(settlements))
+        self.report.settle(settlements)
+        if self._guard.is_tripped:
+            self._stopping.set()
 
     def _count_requests(self) -> None:
         if self._dispatcher is not None:
@@ -190,17 +185,3 @@ class Pipeline:
         everything_is_settled = not self._waiting and not self.report.unsettled
         if self._checkpoints is not None and everything_is_settled and not self._guard.sees_no_success:
             self._checkpoints.release()
-
-
-def _still_open(update: LeadUpdate, job_id: str) -> Iterator[Settlement]:
-    """Settlements of an update that a provider is writing already."""
-    for part in update.parts or (update,):
-        yield Settlement(
-            record=part.record,
-            outcome=Outcome.UNCONFIRMED,
-            provider=update.provider,
-            account=update.account,
-            lead_id=update.lead_id,
-            reason="the job that is writing it has not ended",
-            job_id=job_id,
-        )

@@ -25,6 +25,8 @@ class Reason:
 
     count: int = 0
     lead_ids: list[str] = field(default_factory=list)
+    names_all: bool = True
+    """Whether there were no other leads."""
 
 
 class RunReport:
@@ -40,7 +42,10 @@ class RunReport:
         """Records that were to be sent, by provider."""
         self._outcomes: dict[str, Counter[Outcome]] = {}
         self._reasons: dict[tuple[str, Outcome, str], Reason] = {}
-        self._jobs_looked_up = 0
+        self.jobs_looked_up = 0
+        """Jobs of earlier runs that were asked after."""
+        self.dead_letters_of_jobs = 0
+        """Records of earlier runs that were refused when their jobs ended."""
         self._jobs_ended: Counter[Outcome] = Counter()
 
     def receive(self) -> None:
@@ -58,10 +63,13 @@ class RunReport:
             if entry.outcome.is_dead_letter:
                 self._reason(entry)
 
-    def settle_jobs(self, looked_up: int, ended: Sequence[Settlement]) -> None:
-        """Count the jobs of earlier runs that were asked after, and how those ended that have."""
-        self._jobs_looked_up += looked_up
-        self._jobs_ended.update(entry.outcome for entry in ended)
+    def settle_job(self, settlements: Sequence[Settlement]) -> None:
+        """Count a job of an earlier run that has ended, and what was refused with it: no record of this run."""
+        self._jobs_ended[settlements[-1].outcome] += 1
+        for entry in settlements:
+            if entry.outcome.is_dead_letter:
+                self._reason(entry)
+                self.dead_letters_of_jobs += 1
 
     @property
     def settled(self) -> int:
@@ -112,10 +120,10 @@ class RunReport:
 
     def lines(self) -> Iterator[str]:
         """One line for the jobs of earlier runs, if there were any, and one for each provider."""
-        if self._jobs_looked_up:
-            ended = _words(self._jobs_ended)
-            jobs = f"{self._jobs_looked_up} open job{'' if self._jobs_looked_up == 1 else 's'}"
-            yield f"{jobs} of earlier runs: {f'{ended} now' if ended else 'none has ended'}"
+        if self.jobs_looked_up:
+            still_open = self.jobs_looked_up - self._jobs_ended.total()
+            ended = filter(None, (_words(self._jobs_ended), f"{still_open} still open" if still_open else ""))
+            yield f"{_counted(self.jobs_looked_up, 'open job')} of earlier runs: {', '.join(ended)}"
         for provider, counter in sorted(self._outcomes.items()):
             yield f"{provider}: {counter.total()} settled: {_words(counter)}"
 
@@ -123,14 +131,15 @@ class RunReport:
         """All providers together, in one sentence."""
         totals = Counter({outcome: self.count(outcome) for outcome in Outcome})
         totals[Outcome.UNSETTLED] = self.unsettled
-        return f"{_records(self.received)} received: {_words(totals) or 'nothing to do'}."
+        jobs = f" {_counted(ended, 'job')} of earlier runs ended." if (ended := self._jobs_ended.total()) else ""
+        return f"{_counted(self.received, 'record')} received: {_words(totals) or 'nothing to do'}.{jobs}"
 
     def dry_run_sentence(self) -> str:
         """What a run that is no dry run would do with the same records."""
         totals = Counter({outcome: self.count(outcome) for outcome in Outcome})
         by_provider = ", ".join(f"{provider} {count}" for provider, count in sorted(self.admitted.items()))
         sent = f"{self.admitted.total()} would be sent{f' ({by_provider})' if by_provider else ''}"
-        return f"{_records(self.received)} received: {', '.join(filter(None, (sent, _words(totals))))}."
+        return f"{_counted(self.received, 'record')} received: {', '.join(filter(None, (sent, _words(totals))))}."
 
     def _reason(self, entry: Settlement) -> None:
         key = (_provider(entry), entry.outcome, entry.reason)
@@ -138,16 +147,18 @@ class RunReport:
             key = (key[0], entry.outcome, "another reason")
         reason = self._reasons.setdefault(key, Reason())
         reason.count += 1
-        if entry.lead_id and len(reason.lead_ids) < _LEADS_NAMED:
-            reason.lead_ids.append(entry.lead_id)
+        if entry.lead_id and entry.lead_id not in reason.lead_ids:
+            reason.names_all = len(reason.lead_ids) < _LEADS_NAMED
+            if reason.names_all:
+                reason.lead_ids.append(entry.lead_id)
 
 
 def _provider(entry: Settlement) -> str:
     return entry.provider or "none"
 
 
-def _records(count: int) -> str:
-    return f"{count} record{'' if count == 1 else 's'}"
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _words(counter: Counter[Outcome]) -> str:
@@ -157,7 +168,7 @@ def _words(counter: Counter[Outcome]) -> str:
 def _leads(reason: Reason) -> str:
     if not reason.lead_ids:
         return ""
-    more = " and more" if reason.count > len(reason.lead_ids) else ""
+    more = "" if reason.names_all else " and more"
     return f" (lead {', '.join(map(_printable, reason.lead_ids))}{more})"
 
 

@@ -62,6 +62,8 @@ class Settings:
     streams: Mapping[str, StreamSettings]
     providers: Mapping[str, Mapping[str, Any]] = field(repr=False)
     provider_paths: tuple[str, ...]
+    resend: str
+    """``changed`` or ``all``."""
     reject_limit: RejectLimit
     concurrency: int
     batch_size_rows: int
@@ -71,6 +73,7 @@ class Settings:
     confirm_timeout_seconds: float
     shutdown_seconds: float
     store_url: str = field(repr=False)
+    retention_days: float
     dry_run: bool
     sandbox: bool
 
@@ -97,6 +100,7 @@ class Settings:
             **{
                 name: given[name]
                 for name in (
+                    "resend",
                     "concurrency",
                     "batch_size_rows",
                     "max_tries",
@@ -105,6 +109,7 @@ class Settings:
                     "confirm_timeout_seconds",
                     "shutdown_seconds",
                     "store_url",
+                    "retention_days",
                     "dry_run",
                     "sandbox",
                 )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from singer_sdk.sinks import Sink
 
-from target_leads.models import Record
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from singer_sdk.target_base import Target
 
+    from target_leads.models import Record
     from target_leads.pipeline import Pipeline
 
 
@@ -20,7 +20,8 @@ class _PipelineOwner(Protocol):
     """What a sink needs of its target."""
 
     pipeline: Pipeline
-    original_record: Mapping[str, Any]
+    original: Record
+    """The record at hand, as the tap sent it."""
 
     def is_replacing(self, stream_name: str) -> bool:
         """Whether a stream had another sink before."""
@@ -59,9 +60,7 @@ class LeadSink(Sink):
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002 -- the SDK logs a context at debug level, so no record may stand in it
         """Put a record into the batch."""
-        self._owner.pipeline.receive(
-            Record(stream=self.stream_name, fields=record, original=self._owner.original_record)
-        )
+        self._owner.pipeline.receive(dataclasses.replace(self._owner.original, stream=self.stream_name, fields=record))
 
     def process_batch(self, context: dict[str, Any]) -> None:  # noqa: ARG002 -- the batch is the pipeline's
         """Deliver and settle the batch."""

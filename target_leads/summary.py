@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def summary(report: RunReport, settings: Settings) -> Iterator[str]:
     """A line for each provider, then what was refused, why, and where it is kept."""
     yield from report.lines()
-    if report.dead_letters:
-        dead_letters = f"{report.dead_letters} dead letter{'' if report.dead_letters == 1 else 's'}"
+    if count := report.dead_letters + report.dead_letters_of_jobs:
+        dead_letters = f"{count} dead letter{'' if count == 1 else 's'}"
         kept = "not kept, as this is a dry run" if settings.dry_run else f"in {without_secrets(settings.store_url)}"
         yield f"{dead_letters}, {kept}:"
         yield from (f"  {reason}" for reason in report.commonest_reasons())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import dataclasses
 import difflib
 import os
 import threading
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from target_leads.pipeline import Pipeline
     from target_leads.report import RunReport
+    from target_leads.store import DeadLetter
 
 _STDERR = 2
 
@@ -74,7 +76,11 @@ class TargetLeads(Target):
         self._signal_number = 0
         self._resources = contextlib.ExitStack()
         self._pipeline: Pipeline | None = None
-        self.original_record: Mapping[str, Any] = {}
+        self.original = Record(stream="", fields={}, original={})
+        self._columns: dict[str, tuple[str, ...]] = {}
+        """Those that the SCHEMA of each of the tap's streams names."""
+        self.replayed: DeadLetter | None = None
+        """The dead letter that the next record is, if it is one that is sent again."""
         self._reader = MessageReader(should_stop=self._is_stopping)
         options.setdefault("message_reader", self._reader)
         self.append_builtin_config(self.config_jsonschema)
@@ -107,7 +113,7 @@ class TargetLeads(Target):
         """
         self.pipeline.begin()
         try:
-            self.listen(file_input)  # type: ignore[arg-type] # the SDK says text; bytes let the reader find a bad line
+            self.take_all(file_input)
         except RecordsWithoutSchemaException as error:
             self.pipeline.flush()
             raise InputError(str(error)) from None
@@ -118,6 +124,10 @@ class TargetLeads(Target):
         except Exception:
             self.pipeline.flush()
             raise
+
+    def take_all(self, file_input: IO[bytes] | None) -> None:
+        """Take every record, to the end of the input."""
+        self.listen(file_input)  # type: ignore[arg-type] # the SDK says text; bytes let the reader find a bad line
 
     def close(self, exit_status: int) -> None:
         """Enter how the run ended, and give everything back."""
@@ -137,10 +147,14 @@ class TargetLeads(Target):
         super().process_endofpipe()
         if self._signal_number:
             raise Interrupted(self._signal_number)
+        self.pipeline.finish()
+        self.finish()
+        self.close(exit_status=0)
+
+    def finish(self) -> None:
+        """Tell of settings that had no effect."""
         for stream in sorted(self.settings.streams.keys() - self.pipeline.admission.streams):
             self.logger.warning("streams.%s has no effect: no stream of this name came.", stream)
-        self.pipeline.finish()
-        self.close(exit_status=0)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -178,6 +192,11 @@ class TargetLeads(Target):
         """Whether a stream had another sink before: its SCHEMA has changed."""
         return any(sink.stream_name == stream_name for sink in self._sinks_to_clear)
 
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        """Open a stream."""
+        super()._process_schema_message(message_dict)
+        self._columns[message_dict["stream"]] = tuple(message_dict["schema"]["properties"])
+
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Take a record through its stream maps to the sink.
 
@@ -185,21 +204,42 @@ class TargetLeads(Target):
         ends the run at the first bad record. Here the provider's schema decides, and a bad record costs only itself.
         """
         self._assert_line_requires(message_dict, requires={"stream", "record"})
-        stream, self.original_record = message_dict["stream"], message_dict["record"]
+        stream = message_dict["stream"]
         if stream not in self.mapper.stream_maps:
             what = f"is a RECORD of the stream {stream}, whose SCHEMA did not come before it"
             raise RecordsWithoutSchemaException(self._reader.unreadable(what))
-        stream_maps = self.mapper.stream_maps[stream]
+        stream_maps = self._stream_maps(message_dict)
         taken = [self._take(stream_map) for stream_map in stream_maps]
         if not any(taken):
             alias = stream_maps[0].stream_alias if stream_maps else stream
             self._take_settled(alias, Outcome.IGNORED, "filtered by stream_maps")
         self._handle_max_record_age()
 
+    def take_settled(self, message: dict[str, Any], outcome: Outcome, reason: str) -> None:
+        """Take a RECORD whose fate is known before anybody looks at it."""
+        for stream_map in self._stream_maps(message):
+            self._take_settled(stream_map.stream_alias, outcome, reason)
+
+    def _stream_maps(self, message: dict[str, Any]) -> list[StreamMap]:
+        """The stream maps that a record goes through, which is now the one at hand."""
+        stream_maps = self.mapper.stream_maps[message["stream"]]
+        if self.replayed is not None:  # the other streams that the tap's is mapped to have had it
+            stream_maps = [each for each in stream_maps if each.stream_alias == self.replayed.stream] or stream_maps
+        self.original = Record(
+            stream=message["stream"],
+            fields={},
+            original=message["record"],
+            tap_stream=message["stream"],
+            key_properties=tuple(stream_maps[0].raw_key_properties or ()) if stream_maps else (),
+            columns=self._columns[message["stream"]],
+            dead_letter_id=None if self.replayed is None else self.replayed.dead_letter_id,
+        )
+        return stream_maps
+
     def _take(self, stream_map: StreamMap) -> bool:
         """Take the current record by one stream map; returns false if the map filters it out."""
         try:
-            fields = stream_map.transform(dict(self.original_record))
+            fields = stream_map.transform(dict(self.original.original))
         except MapExpressionError as error:
             self._take_settled(stream_map.stream_alias, Outcome.INVALID, f"stream_maps: {error}")
             return True
@@ -219,8 +259,7 @@ class TargetLeads(Target):
         return True
 
     def _take_settled(self, stream: str, outcome: Outcome, reason: str) -> None:
-        record = Record(stream=stream, fields={}, original=self.original_record)
-        self.pipeline.receive_settled(record, outcome, reason)
+        self.pipeline.receive_settled(dataclasses.replace(self.original, stream=stream), outcome, reason)
         if self.pipeline.is_full:
             self.pipeline.flush()
 

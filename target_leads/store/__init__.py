@@ -1,5 +1,6 @@
 """The database that keeps dead letters, outcomes and runs. The only package that knows SQLAlchemy."""
 
-from target_leads.store.store import DeadLetter, Store
+from target_leads.store.dead_letters import DeadLetter, DeadLetterFilter
+from target_leads.store.store import Store
 
-__all__ = ["DeadLetter", "Store"]
+__all__ = ["DeadLetter", "DeadLetterFilter", "Store"]

@@ -8,12 +8,12 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, func, insert, make_url, select
+from sqlalchemy import create_engine, event, func, insert, make_url, select, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from target_leads.exceptions import SettingsError, StoreError
 from target_leads.redaction import without_secrets
-from target_leads.store.tables import FINGERPRINT_KEY, VERSION, keys, metadata, versions
+from target_leads.store.tables import CHANGES, FINGERPRINT_KEY, VERSION, keys, metadata, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ _LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lo
 """What keeps two runs from making tables at once, until the transaction ends. The number is any, but always this."""
 
 
-def open_engine(store_url: str) -> Engine:
+def open_engine(store_url: str, *, must_exist: bool = False) -> Engine:
     """Engine for a store URL, with every table in place.
 
     Raises:
@@ -44,6 +44,8 @@ def open_engine(store_url: str) -> Engine:
         message = f"store_url: is no usable {url.get_backend_name()} URL. Give one such as {_EXAMPLES}."
         raise SettingsError([message]) from None
     if url.get_backend_name() == "sqlite":
+        if must_exist and url.database and not Path(url.database).exists():
+            raise SettingsError([f"store_url: there is no store {url.database}. Name the one that the runs write."])
         _prepare_files(url)
         event.listen(engine, "connect", _configure_sqlite)
     try:
@@ -84,6 +86,10 @@ def _make_tables(engine: Engine, store_url: str) -> None:
                 "Upgrade, or set store_url to another store."
             )
             raise StoreError(message)
+        for number in range((version or VERSION) + 1, VERSION + 1):
+            for statement in CHANGES[number]:
+                connection.exec_driver_sql(statement)
+            connection.execute(update(versions).values(version=number))
         metadata.create_all(connection)
         if connection.scalar(select(func.count()).select_from(keys)) == 0:
             connection.execute(insert(keys).values(name=FINGERPRINT_KEY, key=secrets.token_bytes(32)))

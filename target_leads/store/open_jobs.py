@@ -3,102 +3,111 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import simplejson
 from sqlalchemy import and_, delete, insert, select, update
 
-from target_leads.models import LeadUpdate, OpenJob, Record
-from target_leads.store.rows import record_of, record_text, storable
-from target_leads.store.tables import FINGERPRINT_KEY, keys, open_jobs
+from target_leads.models import LeadUpdate, OpenJob, Outcome
+from target_leads.store.leads import accepted_of, accepted_text, are_leads, forget, is_lead, remember
+from target_leads.store.rows import kept_record, record_row, storable
+from target_leads.store.tables import open_jobs
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
-    from target_leads.models import Settlement
+    from target_leads.changes import Accepted
+    from target_leads.models import Lead, Settlement
 
-_Lead = tuple[str, str, str]
+_UNKNOWN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+"""Answers by which a provider says that it knows no such job."""
 
 
-class OpenJobs:
-    """The table ``open_jobs``, and which update of which lead is in it."""
+def open_jobs_of(connection: Connection, leads: Iterable[Lead]) -> dict[Lead, tuple[str, str]]:
+    """Fingerprint of the last update that was sent for a lead, and its job, where that is open."""
+    found: dict[Lead, tuple[str, str]] = {}
+    for condition in are_leads(open_jobs, leads):
+        query = select(open_jobs).where(condition, open_jobs.c.fingerprint != "").order_by(open_jobs.c.id)
+        for row in connection.execute(query).mappings():
+            found[row["provider"], row["account"], row["base_url"], row["lead_id"]] = row["fingerprint"], row["job_id"]
+    return found
 
-    def __init__(self, connection: Connection) -> None:
-        """Read which jobs are open."""
-        self._key: bytes = connection.scalar(select(keys.c.key).where(keys.c.name == FINGERPRINT_KEY)) or b""
-        query = select(open_jobs).where(open_jobs.c.fingerprint != "").order_by(open_jobs.c.id)
-        self._newest: dict[_Lead, tuple[str, str]] = {
-            (row["provider"], row["account"], row["lead_id"]): (row["fingerprint"], row["job_id"])
-            for row in connection.execute(query).mappings()
-        }
-        """Fingerprint and job of the last update that was sent for a lead, where its job is open."""
 
-    def job_of(self, update: LeadUpdate) -> str:
-        """The open job that is writing this very update; empty if there is none."""
-        fingerprint, job_id = self._newest.get(_lead(update), ("", ""))
-        return job_id if fingerprint and fingerprint == self._fingerprint(update.fields) else ""
+def leave_behind(connection: Connection, updates: Iterable[LeadUpdate]) -> None:
+    """Other updates are about to be sent: from now on no open job stands for what its lead was sent last."""
+    for condition in are_leads(open_jobs, {entry.lead for entry in updates}):
+        connection.execute(update(open_jobs).where(condition, open_jobs.c.fingerprint != "").values(fingerprint=""))
 
-    def forget(self, connection: Connection, updates: Iterable[LeadUpdate]) -> None:
-        """Other updates are about to be sent: from now on nobody knows whether an older one is what the lead has."""
-        for entry in updates:
-            if self._newest.pop(_lead(entry), None) is not None:
-                connection.execute(update(open_jobs).where(_is(_lead(entry))).values(fingerprint=""))
 
-    def enter(
-        self, connection: Connection, run_id: str, moment: datetime.datetime, settlements: Iterable[Settlement]
-    ) -> None:
-        """Enter new jobs. Only the last update of a lead can be recognised when it comes again."""
-        for entry in settlements:
-            if entry.open_job is None:
-                continue
-            job_id = storable(entry.job_id)
-            fingerprint = self._fingerprint(entry.open_job.update.fields) if entry.open_job.update.is_latest else ""
-            connection.execute(
-                insert(open_jobs).values(
-                    run_id=run_id,
-                    created_at=moment,
-                    stream=storable(entry.record.stream),
-                    provider=entry.provider,
-                    account=entry.account,
-                    lead_id=storable(entry.lead_id),
-                    job_id=job_id,
-                    fingerprint=fingerprint,
-                    record=record_text(entry.record),
-                )
-            )
-            if fingerprint:
-                self._newest[_lead(entry.open_job.update)] = (fingerprint, job_id)
+def enter_job(
+    connection: Connection,
+    job: OpenJob,
+    *,
+    run_id: str,
+    moment: datetime.datetime,
+    accepted: Accepted,
+    fingerprint: str,
+) -> None:
+    """Enter a job that has just begun. Only the last update of a lead can be recognised when it comes again."""
+    sent = job.update
+    shared = {
+        "run_id": run_id,
+        "created_at": moment,
+        "provider": sent.provider,
+        "account": sent.account,
+        "base_url": sent.base_url,
+        "lead_id": sent.lead_id,
+        "job_id": storable(job.job_id),
+        "fingerprint": fingerprint if sent.is_latest else "",
+        "accepted": accepted_text(accepted),
+    }
+    rows = [
+        {**shared, "stream": storable(part.record.stream), **record_row(part.record)} for part in sent.parts or (sent,)
+    ]
+    connection.execute(insert(open_jobs), rows)
 
-    def close(self, connection: Connection, settlements: Iterable[Settlement]) -> None:
-        """Remove jobs that have ended."""
-        for entry in settlements:
-            lead = (entry.provider, entry.account, entry.lead_id)
-            job = open_jobs.c.job_id == storable(entry.job_id)
-            connection.execute(delete(open_jobs).where(_is(lead), job))
-            if self._newest.get(lead, ("", ""))[1] == storable(entry.job_id):
-                del self._newest[lead]
 
-    def _fingerprint(self, fields: Mapping[str, object]) -> str:
-        text = simplejson.dumps(fields, use_decimal=True, sort_keys=True, default=str)
-        return hashlib.blake2b(text.encode(), key=self._key, digest_size=32).hexdigest()
+def end_job(connection: Connection, settlement: Settlement) -> bool:
+    """Remove a job that has ended; false if somebody else has done so."""
+    return connection.execute(delete(open_jobs).where(_is_job(settlement))).rowcount > 0
+
+
+def end_earlier_job(connection: Connection, moment: datetime.datetime, settlement: Settlement) -> bool:
+    """Likewise for a job of an earlier run, with what follows for the memory of its lead."""
+    row = connection.execute(select(open_jobs).where(_is_job(settlement))).mappings().first()
+    if row is None or not end_job(connection, settlement):
+        return False
+    if settlement.outcome is Outcome.DELIVERED:
+        lead = (row["provider"], row["account"], row["base_url"], row["lead_id"])
+        if row["fingerprint"]:
+            remember(connection, {lead: accepted_of(row["accepted"])}, moment)
+        else:  # another update was sent after it, and which of the two was written last nobody knows
+            forget(connection, lead)
+    return True
+
+
+def doubt_job(connection: Connection, settlement: Settlement) -> None:
+    """A job that its provider does not know may never end: its update is sent again if it comes again."""
+    if settlement.status in _UNKNOWN:
+        connection.execute(update(open_jobs).where(_is_job(settlement)).values(fingerprint=""))
 
 
 def read_open_jobs(connection: Connection) -> list[OpenJob]:
     """All open jobs, oldest first. Records that share a job come as the parts of one update; their fields are gone."""
-    jobs: dict[tuple[_Lead, str], list[LeadUpdate]] = {}
+    jobs: dict[tuple[Lead, str], list[LeadUpdate]] = {}
     for row in connection.execute(select(open_jobs).order_by(open_jobs.c.id)).mappings():
         part = LeadUpdate(
-            record=Record(stream=row["stream"], fields={}, original=record_of(row["record"])),
+            record=kept_record(dict(row)),
             provider=row["provider"],
             account=row["account"],
+            base_url=row["base_url"],
             lead_id=row["lead_id"],
             fields={},
         )
-        jobs.setdefault((_lead(part), row["job_id"]), []).append(part)
+        jobs.setdefault((part.lead, row["job_id"]), []).append(part)
     return [OpenJob(update=_together(parts), job_id=job_id) for (_, job_id), parts in jobs.items()]
 
 
@@ -106,12 +115,8 @@ def _together(parts: Sequence[LeadUpdate]) -> LeadUpdate:
     return parts[0] if len(parts) == 1 else dataclasses.replace(parts[-1], parts=tuple(parts))
 
 
-def _lead(update: LeadUpdate) -> _Lead:
-    return update.provider, update.account, storable(update.lead_id)
-
-
-def _is(lead: _Lead) -> ColumnElement[bool]:
-    provider, account, lead_id = lead
-    return and_(
-        open_jobs.c.provider == provider, open_jobs.c.account == account, open_jobs.c.lead_id == storable(lead_id)
-    )
+def _is_job(settlement: Settlement) -> ColumnElement[bool]:
+    sent = settlement.update
+    if sent is None:
+        raise ValueError("a settlement that was not sent has no job")
+    return and_(is_lead(open_jobs, sent.lead), open_jobs.c.job_id == storable(settlement.job_id))

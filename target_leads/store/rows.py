@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import simplejson
 
+from target_leads.models import Record
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_leads.models import Record, Settlement
+    from target_leads.models import Settlement
 
 
 def settlement_row(settlement: Settlement) -> dict[str, Any]:
@@ -35,8 +37,30 @@ def dead_letter_row(settlement: Settlement) -> dict[str, Any]:
     """Columns that only ``dead_letters`` has."""
     return {
         "violations": json.dumps([asdict(violation) for violation in settlement.violations]),
-        "record": record_text(settlement.record),
+        **record_row(settlement.record),
     }
+
+
+def record_row(record: Record) -> dict[str, Any]:
+    """Columns in which a record is kept, so that it can come again as the tap sent it."""
+    return {
+        "record": record_text(record),
+        "tap_stream": storable(record.tap_stream or record.stream),
+        "key_properties": json.dumps(record.key_properties),
+        "columns": json.dumps(record.columns),
+    }
+
+
+def kept_record(row: Mapping[str, Any]) -> Record:
+    """The record that `record_row` kept. What stream maps had made of it is gone."""
+    return Record(
+        stream=row["stream"],
+        fields={},
+        original=record_of(row["record"]),
+        tap_stream=row["tap_stream"],
+        key_properties=tuple(json.loads(row["key_properties"])),
+        columns=tuple(json.loads(row["columns"])),
+    )
 
 
 def record_text(record: Record) -> str:

@@ -4,53 +4,51 @@ from __future__ import annotations
 
 import datetime
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
-from target_leads.models import Outcome, Violation
+from target_leads.changes import Fingerprints
+from target_leads.models import OpenJob, Outcome, Settlement
+from target_leads.store.dead_letters import DeadLetter, DeadLetterFilter, close, file_again, find, refile, was_overtaken
 from target_leads.store.engine import open_engine, store_errors
-from target_leads.store.open_jobs import OpenJobs, read_open_jobs
-from target_leads.store.rows import dead_letter_row, record_of, settlement_row
-from target_leads.store.tables import dead_letters, outcomes, runs
+from target_leads.store.leads import Leads
+from target_leads.store.open_jobs import (
+    doubt_job,
+    end_earlier_job,
+    end_job,
+    enter_job,
+    leave_behind,
+    open_jobs_of,
+    read_open_jobs,
+)
+from target_leads.store.retention import remove_older
+from target_leads.store.rows import dead_letter_row, settlement_row
+from target_leads.store.tables import FINGERPRINT_KEY, dead_letters, keys, outcomes, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine
 
-    from target_leads.models import LeadUpdate, OpenJob, Settlement
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """An update that will not be delivered as it stands, with its reason."""
-
-    dead_letter_id: int
-    run_id: str
-    created_at: datetime.datetime
-    stream: str
-    provider: str
-    account: str
-    lead_id: str
-    outcome: Outcome
-    reason: str
-    violations: tuple[Violation, ...]
-    status: int | None
-    error_code: str
-    request_id: str
-    attempts: int
-    job_id: str
-    record: Mapping[str, Any] = field(repr=False)
-    """The record as the tap sent it."""
+    from target_leads.changes import Accepted
+    from target_leads.models import Lead, LeadUpdate
+    from target_leads.providers import Definition
 
 
 class Store:
     """The database behind `store_url`. Every write is one transaction."""
 
-    def __init__(self, store_url: str, *, now: Callable[[], float]) -> None:
-        """Open the store, and make it if it is new.
+    def __init__(
+        self,
+        store_url: str,
+        *,
+        now: Callable[[], float],
+        definitions: Mapping[str, Definition] | None = None,
+        remembers: bool = True,
+        must_exist: bool = False,
+    ) -> None:
+        """Open the store, and make it if it is new. It `remembers` the leads and jobs of these providers, or none.
 
         Raises:
             SettingsError: the URL is wrong.
@@ -58,24 +56,48 @@ class Store:
         """
         self._url = store_url
         self._now = now
-        self._engine: Engine = open_engine(store_url)
+        self._engine: Engine = open_engine(store_url, must_exist=must_exist)
         with store_errors(store_url), self._engine.connect() as connection:
-            self._open_jobs = OpenJobs(connection)
+            key = connection.scalar(select(keys.c.key).where(keys.c.name == FINGERPRINT_KEY))
+        self.fingerprints = Fingerprints(key or b"")
+        self._remembers = remembers
+        self._leads = Leads(self.fingerprints, definitions or {})
 
-    def begin_run(self, run_id: str, *, version: str) -> None:
-        """Enter a run before its first record."""
+    def begin_run(self, run_id: str, *, version: str, retention_days: float | None = None) -> None:
+        """Enter a run before its first record, and remove what is older than `retention_days`."""
+        now = self._moment()
         with store_errors(self._url), self._engine.begin() as connection:
-            connection.execute(insert(runs).values(run_id=run_id, version=version, started_at=self._moment()))
+            connection.execute(insert(runs).values(run_id=run_id, version=version, started_at=now))
+            if retention_days is not None:
+                remove_older(connection, now - datetime.timedelta(days=retention_days))
 
-    def settle(self, run_id: str, settlements: Sequence[Settlement], counts: Mapping[str, Any]) -> None:
-        """Commit what became of some records: outcomes, dead letters, and the run's counts so far.
+    def recall(self, leads: Iterable[Lead]) -> dict[Lead, Accepted]:
+        """What providers last accepted of a batch's leads, where that is known."""
+        with store_errors(self._url), self._engine.connect() as connection:
+            return self._leads.recall(connection, leads)
+
+    def open_jobs_of(self, leads: Iterable[Lead]) -> dict[Lead, tuple[str, str]]:
+        """Fingerprint of the last update that was sent for a lead, and its job, where that is open."""
+        with store_errors(self._url), self._engine.connect() as connection:
+            return open_jobs_of(connection, leads)
+
+    def forget(self, updates: Sequence[LeadUpdate]) -> None:
+        """Commit, before these updates are sent, that what is known of their leads may soon be true no more."""
+        with store_errors(self._url), self._engine.begin() as connection:
+            self._leads.forget(connection, updates)
+            leave_behind(connection, updates)
+
+    def settle(self, run_id: str, settled: Sequence[Settlement | OpenJob], counts: Mapping[str, Any]) -> None:
+        """Commit what became of some records: outcomes, dead letters, memory, jobs, and the run's counts so far.
 
         `counts` holds the columns of ``runs`` by name: each outcome's word, ``received``, ``requests``, ``providers``.
         """
         moment = self._moment()
+        settlements = [entry for entry in settled if isinstance(entry, Settlement)]
         with store_errors(self._url), self._engine.begin() as connection:
             self._enter(connection, run_id, moment, settlements)
-            self._open_jobs.enter(connection, run_id, moment, settlements)
+            if self._remembers:
+                self._remember(connection, run_id, moment, settled)
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**_run_columns(counts)))
 
     def open_jobs(self) -> list[OpenJob]:
@@ -83,20 +105,20 @@ class Store:
         with store_errors(self._url), self._engine.connect() as connection:
             return read_open_jobs(connection)
 
-    def job_of(self, update: LeadUpdate) -> str:
-        """Id of the open job that is writing this very update; empty if there is none."""
-        return self._open_jobs.job_of(update)
+    def settle_job(self, run_id: str, settlements: Sequence[Settlement]) -> bool:
+        """Commit how a job of an earlier run ended, with a settlement for each record in it.
 
-    def forget(self, updates: Sequence[LeadUpdate]) -> None:
-        """Commit, before these updates are sent, that what is known of their leads may soon be true no more."""
+        They are no records of this run, so its counts do not change. False if another run has done so before.
+        """
+        moment = self._moment()
         with store_errors(self._url), self._engine.begin() as connection:
-            self._open_jobs.forget(connection, updates)
-
-    def settle_jobs(self, run_id: str, settlements: Sequence[Settlement]) -> None:
-        """Commit how jobs of earlier runs ended. They are no records of this run, so its counts do not change."""
-        with store_errors(self._url), self._engine.begin() as connection:
-            self._enter(connection, run_id, self._moment(), settlements)
-            self._open_jobs.close(connection, settlements)
+            if settlements[-1].outcome is Outcome.UNCONFIRMED:
+                doubt_job(connection, settlements[-1])
+                return False
+            is_ours = end_earlier_job(connection, moment, settlements[-1])
+            if is_ours:
+                self._enter(connection, run_id, moment, settlements)
+            return is_ours
 
     def end_run(self, run_id: str, *, exit_status: int, counts: Mapping[str, Any]) -> None:
         """Enter how a run ended."""
@@ -104,18 +126,24 @@ class Store:
         with store_errors(self._url), self._engine.begin() as connection:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
 
-    def open_dead_letters(self) -> Iterator[DeadLetter]:
-        """Dead letters that are not closed, oldest first."""
-        query = select(dead_letters).where(dead_letters.c.closed_at.is_(None)).order_by(dead_letters.c.id)
+    def dead_letters(self, which: DeadLetterFilter) -> Iterator[DeadLetter]:
+        """Open dead letters, oldest first."""
         with store_errors(self._url), self._engine.connect() as connection:
-            for row in connection.execute(query).mappings():
-                yield DeadLetter(
-                    dead_letter_id=row["id"],
-                    outcome=Outcome(row["outcome"]),
-                    violations=tuple(Violation(**violation) for violation in json.loads(row["violations"])),
-                    record=record_of(row["record"]),
-                    **{name: row[name] for name in _COPIED},
-                )
+            yield from find(connection, which)
+
+    def open_dead_letters(self) -> Iterator[DeadLetter]:
+        """All dead letters that are not closed, oldest first."""
+        return self.dead_letters(DeadLetterFilter())
+
+    def discard(self, dead_letter_ids: Sequence[int], *, because: str) -> int:
+        """Close dead letters that will never be sent; returns how many were open."""
+        with store_errors(self._url), self._engine.begin() as connection:
+            return close(connection, dead_letter_ids, moment=self._moment(), because=because)
+
+    def was_overtaken(self, letter: DeadLetter, *, before: datetime.datetime) -> bool:
+        """Whether something of its lead was accepted after the dead letter was filed, and before another moment."""
+        with store_errors(self._url), self._engine.connect() as connection:
+            return was_overtaken(connection, letter, before=before)
 
     def run(self, run_id: str) -> Mapping[str, Any]:
         """What a run did: the columns of ``runs`` by name, ``providers`` decoded.
@@ -133,40 +161,54 @@ class Store:
         """Give back every connection."""
         self._engine.dispose()
 
+    def _remember(
+        self, connection: Connection, run_id: str, moment: datetime.datetime, settled: Sequence[Settlement | OpenJob]
+    ) -> None:
+        for job in settled:
+            if isinstance(job, OpenJob):
+                enter_job(
+                    connection,
+                    job,
+                    run_id=run_id,
+                    moment=moment,
+                    accepted=self._leads.after_job(job.update),
+                    fingerprint=self.fingerprints.of(job.update.fields),
+                )
+        settlements = [entry for entry in settled if isinstance(entry, Settlement)]
+        self._leads.settle(connection, _in_order(moment, settlements))
+        for entry in settlements:
+            if entry.job_id and entry.update is not None and entry.outcome is not Outcome.UNCONFIRMED:
+                end_job(connection, entry)
+
     def _enter(
         self, connection: Connection, run_id: str, moment: datetime.datetime, settlements: Sequence[Settlement]
     ) -> None:
-        told = [entry for entry in settlements if entry.outcome is not Outcome.UNCHANGED]
-        refused = [entry for entry in settlements if entry.outcome.is_dead_letter]
+        told: list[dict[str, Any]] = []
+        refused: list[dict[str, Any]] = []
+        for settled_at, entry in _in_order(moment, settlements):
+            row = {"run_id": run_id, **settlement_row(entry)}
+            if entry.outcome is not Outcome.UNCHANGED:
+                told.append({**row, "settled_at": settled_at})
+            if entry.record.dead_letter_id is not None:
+                file_again(connection, run_id, settled_at, entry)
+            elif entry.outcome.is_dead_letter and not refile(connection, run_id, settled_at, entry):
+                refused.append({**row, "created_at": settled_at, **dead_letter_row(entry)})
         if told:
-            rows = [{"run_id": run_id, "settled_at": moment, **settlement_row(entry)} for entry in told]
-            connection.execute(insert(outcomes), rows)
+            connection.execute(insert(outcomes), told)
         if refused:
-            rows = [
-                {"run_id": run_id, "created_at": moment, **settlement_row(entry), **dead_letter_row(entry)}
-                for entry in refused
-            ]
-            connection.execute(insert(dead_letters), rows)
+            connection.execute(insert(dead_letters), refused)
 
     def _moment(self) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(self._now(), tz=datetime.timezone.utc)
 
 
-_COPIED = (
-    "run_id",
-    "created_at",
-    "stream",
-    "provider",
-    "account",
-    "lead_id",
-    "reason",
-    "status",
-    "error_code",
-    "request_id",
-    "attempts",
-    "job_id",
-)
-
-
 def _run_columns(counts: Mapping[str, Any]) -> dict[str, Any]:
     return {**counts, "providers": json.dumps(counts["providers"])}
+
+
+def _in_order(
+    moment: datetime.datetime, settlements: Sequence[Settlement]
+) -> Iterator[tuple[datetime.datetime, Settlement]]:
+    """Settlements of one commit with moments that tell which came first."""
+    for index, entry in enumerate(settlements):
+        yield moment + datetime.timedelta(microseconds=index), entry

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-VERSION = 1
+VERSION = 2
 """Of the tables below. A store of a newer version is refused."""
 
 FINGERPRINT_KEY = "fingerprints"
@@ -38,6 +38,14 @@ class _Moment(TypeDecorator[datetime.datetime]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+    def process_bind_param(
+        self,
+        value: datetime.datetime | None,
+        dialect: Dialect,  # noqa: ARG002 -- the signature is SQLAlchemy's
+    ) -> datetime.datetime | None:
+        """Write it in UTC: SQLite drops the zone."""
+        return None if value is None else value.astimezone(datetime.timezone.utc)
 
     def process_result_value(
         self,
@@ -110,8 +118,25 @@ dead_letters = Table(
     *_settlement_columns(),
     Column("violations", Text, nullable=False, comment="JSON list of {path, rule}"),
     Column("record", Text, nullable=False, comment="the record as the tap sent it, as JSON"),
+    Column("tap_stream", Text, nullable=False, comment="the stream as the tap calls it, before stream maps"),
+    Column("key_properties", Text, nullable=False, comment="JSON list, of the tap's stream"),
+    Column("columns", Text, nullable=False, comment="JSON list, likewise: those that its SCHEMA named"),
     Column("closed_at", _Moment, comment="null while the dead letter is open"),
+    Column("closed_because", Text, comment="the outcome that closed it, or the words with which it was discarded"),
     Index("dead_letters_by_lead", "provider", "account", "lead_id"),
+)
+
+leads = Table(
+    "leads",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("base_url", Text, primary_key=True),
+    Column("lead_id", Text, primary_key=True),
+    Column("fields", Text, nullable=False, comment="JSON: a keyed hash for each field as last accepted"),
+    Column("digest", String(32), nullable=False, comment="keyed hash of the record that was accepted last"),
+    Column("version", Text, comment="its version, where the stream has such a field"),
+    Column("accepted_at", _Moment, nullable=False),
 )
 
 open_jobs = Table(
@@ -123,9 +148,30 @@ open_jobs = Table(
     Column("stream", Text, nullable=False),
     Column("provider", Text, nullable=False),
     Column("account", Text, nullable=False),
+    Column("base_url", Text, nullable=False),
     Column("lead_id", Text, nullable=False),
     Column("job_id", Text, nullable=False),
-    Column("fingerprint", String(64), nullable=False, comment="of the update; empty once another was sent after it"),
+    Column("fingerprint", String(32), nullable=False, comment="of the update; empty if it may not be the lead's last"),
+    Column("accepted", Text, nullable=False, comment="what the row in leads becomes when the job has ended well"),
     Column("record", Text, nullable=False, comment="the record as the tap sent it, as JSON"),
-    Index("open_jobs_by_lead", "provider", "account", "lead_id"),
+    Column("tap_stream", Text, nullable=False),
+    Column("key_properties", Text, nullable=False),
+    Column("columns", Text, nullable=False),
+    Index("open_jobs_by_lead", "provider", "account", "base_url", "lead_id"),
 )
+
+CHANGES: dict[int, tuple[str, ...]] = {
+    2: (
+        *(
+            f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''"
+            for table in ("outcomes", "dead_letters")
+            for column in ("error_code", "request_id")
+        ),
+        "ALTER TABLE dead_letters ADD COLUMN tap_stream TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE dead_letters ADD COLUMN key_properties TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE dead_letters ADD COLUMN columns TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE dead_letters ADD COLUMN closed_because TEXT",
+        "UPDATE dead_letters SET tap_stream = stream",
+    ),
+}
+"""What makes a store of the version before into one of this version. Tables that are new are made anyway."""

@@ -1,0 +1,124 @@
+"""What of an update differs from what its provider last accepted. Of that it knows hashes only, and no values."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import simplejson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+    from target_leads.models import LeadUpdate
+    from target_leads.providers import Definition
+
+_DIGEST_BYTES = 12
+"""96 bits: two values of a field that look alike by chance are not to be feared in any table."""
+
+FieldHashes = dict[str, Any]
+"""A hash for each field; for an object whose keys the provider merges, one for each of its keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What a provider last accepted of a lead, as hashes."""
+
+    fields: FieldHashes
+    digest: str = ""
+    """Of the record that brought it there; empty if that is not known."""
+    version: Decimal | None = None
+
+
+class Fingerprints:
+    """Hashes values with a key of the store's, so that nobody can try out which value a hash stands for."""
+
+    def __init__(self, key: bytes) -> None:
+        """Hash with this key, 64 bytes at most."""
+        self._key = key
+
+    def of(self, *values: object) -> str:
+        """Hash of JSON values: the same for the same values, whatever the order of an object's keys."""
+        text = simplejson.dumps(
+            values, use_decimal=True, sort_keys=True, separators=(",", ":"), allow_nan=True, default=str
+        )
+        digest = hashlib.blake2b(text.encode(errors="surrogatepass"), key=self._key, digest_size=_DIGEST_BYTES).digest()
+        return base64.b64encode(digest).decode()
+
+    def of_fields(self, update: LeadUpdate, definition: Definition) -> FieldHashes:
+        """Hash of each field, as finely as the provider writes them; another one for the same value of another lead."""
+        merged = definition.update.merged_objects
+        return {
+            name: {key: self.of(update.lead_id, name, key, inner) for key, inner in value.items()}
+            if name in merged and isinstance(value, dict)
+            else self.of(update.lead_id, name, value)
+            for name, value in update.fields.items()
+        }
+
+
+def reduced(
+    update: LeadUpdate, accepted: Accepted | None, fingerprints: Fingerprints, definition: Definition
+) -> LeadUpdate | None:
+    """The update with no more in it than has to be sent; none if its provider has accepted all of it already.
+
+    Where the provider keeps what an update leaves out, that is what differs and what its schema always demands.
+    Elsewhere, and where that alone would break the schema, it is everything.
+    """
+    if accepted is None:
+        return update
+    hashes = fingerprints.of_fields(update, definition)
+    id_field = definition.lead_id.body_field
+    changes = {
+        name: _changed_keys(value, accepted.fields.get(name), hashes[name])
+        for name, value in update.fields.items()
+        if name != id_field and not _is_accepted(accepted.fields.get(name), hashes[name])
+    }
+    if not definition.update.partial:
+        return update if changes or hashes.keys() != accepted.fields.keys() else None
+    if not changes:
+        return None
+    demanded = {id_field, *definition.lead_schema.required}
+    body = {
+        name: changes.get(name, value) for name, value in update.fields.items() if name in changes or name in demanded
+    }
+    return update if definition.lead_schema.violations(body) else dataclasses.replace(update, changes=body)
+
+
+def after(
+    accepted: Accepted | None, update: LeadUpdate, fingerprints: Fingerprints, definition: Definition
+) -> Accepted:
+    """What its provider has accepted of a lead once it has accepted an update, on top of what it had before."""
+    hashes = fingerprints.of_fields(update, definition)
+    if accepted is not None and definition.update.partial:
+        hashes = {**accepted.fields, **{name: _merged(accepted.fields.get(name), new) for name, new in hashes.items()}}
+    version = update.version
+    if version is None and accepted is not None:
+        version = accepted.version
+    return Accepted(fields=hashes, digest=update.digest, version=version)
+
+
+def without(accepted: Accepted, fields: Iterable[str]) -> Accepted:
+    """The same with nothing known of some fields."""
+    kept = {name: value for name, value in accepted.fields.items() if name not in set(fields)}
+    return dataclasses.replace(accepted, fields=kept, digest="")
+
+
+def _is_accepted(old: object, new: object) -> bool:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(old.get(key) == value for key, value in new.items())
+    return old == new
+
+
+def _changed_keys(value: Any, old: object, new: object) -> Any:  # noqa: ANN401 -- a field holds any JSON
+    """Of an object whose keys are merged, those that differ; any other value as it is."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {key: inner for key, inner in value.items() if old.get(key) != new[key]}
+    return value
+
+
+def _merged(old: object, new: object) -> object:
+    return {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new

@@ -1,0 +1,1 @@
+"""Subcommands for the person who operates target-leads."""

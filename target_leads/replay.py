@@ -1,0 +1,72 @@
+"""Sends dead letters again, through the whole pipeline."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+from target_leads.exceptions import RefusedAgain
+from target_leads.models import Outcome
+from target_leads.run import do_run
+from target_leads.store import DeadLetterFilter
+from target_leads.target import TargetLeads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_leads.store import DeadLetter, Store
+
+_AT_ONCE = 500
+_OVERTAKEN = "something newer of the lead was accepted since"
+
+
+def replay(config_paths: tuple[str, ...], which: DeadLetterFilter) -> int:
+    """Send open dead letters again; returns the exit status: 0 if every one is closed, 3 if some were refused again."""
+    return do_run(ReplayingTarget, config_paths, None, which=which)
+
+
+class ReplayingTarget(TargetLeads):
+    """A target whose records are the dead letters of its own store."""
+
+    def __init__(self, *, which: DeadLetterFilter, config: Mapping[str, Any] | None = None, **options: Any) -> None:  # noqa: ANN401 -- the target's
+        """Send those again that the filter means. However many are refused again, the others are sent."""
+        super().__init__(config={**(config or {}), "reject_limit": "100%"}, **options)
+        self._which = which
+
+    def take_all(self, file_input: object = None) -> None:  # noqa: ARG002 -- the target's signature
+        """Take the dead letters in place of any input."""
+        store = self.pipeline.store
+        began_at = datetime.datetime.now(tz=datetime.timezone.utc)
+        schemas: dict[str, Any] = {}
+        for letter in _letters(store, self._which) if store else ():
+            if self._is_stopping():
+                break
+            if schemas.get(letter.tap_stream) != letter.schema_message:
+                schemas[letter.tap_stream] = letter.schema_message
+                self._process_schema_message(letter.schema_message)
+            self.replayed = letter
+            versioned = letter.stream in self.settings.streams and self.settings.streams[letter.stream].version_field
+            if store and not versioned and store.was_overtaken(letter, before=began_at):
+                self.take_settled(letter.record_message, Outcome.SUPERSEDED, _OVERTAKEN)
+            else:
+                self._process_record_message(letter.record_message)
+        self.process_endofpipe()
+
+    def finish(self) -> None:
+        """See whether every one is closed.
+
+        Raises:
+            RefusedAgain: some are not.
+        """
+        if refused := self.pipeline.report.dead_letters:
+            raise RefusedAgain(
+                f"{refused} of {self.pipeline.report.received} were refused again; they stay open with new reasons. "
+                "Mend the mapping or the data, or put them aside: target-leads dead-letters discard."
+            )
+
+
+def _letters(store: Store, which: DeadLetterFilter) -> Iterator[DeadLetter]:
+    """The dead letters that are open now, oldest first, a few at a time: while they are sent the store is written."""
+    ids = [letter.dead_letter_id for letter in store.dead_letters(which)]
+    for start in range(0, len(ids), _AT_ONCE):
+        yield from list(store.dead_letters(DeadLetterFilter(ids=tuple(ids[start : start + _AT_ONCE]))))

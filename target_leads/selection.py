@@ -1,0 +1,118 @@
+"""Decides what of a batch has to be sent: in order, once for each lead, and only what its provider does not have."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Protocol
+
+from target_leads.changes import reduced, without
+from target_leads.models import LeadUpdate, Outcome, Settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from target_leads.admission import Addressed, Admission
+    from target_leads.changes import Accepted, Fingerprints
+    from target_leads.models import Lead, Record
+    from target_leads.providers import Definition
+
+
+class Memory(Protocol):
+    """What is known of leads from earlier batches and runs."""
+
+    fingerprints: Fingerprints
+
+    def recall(self, leads: Iterable[Lead]) -> dict[Lead, Accepted]:
+        """What their providers last accepted, of those leads of which that is known."""
+
+    def open_jobs_of(self, leads: Iterable[Lead]) -> dict[Lead, tuple[str, str]]:
+        """Fingerprint of the last update that was sent for a lead, and its job, where that is open."""
+
+
+class Selection:
+    """Takes batches apart into what is settled already and what has to be sent."""
+
+    def __init__(
+        self, admission: Admission, definitions: Mapping[str, Definition], memory: Memory | None, *, resends_all: bool
+    ) -> None:
+        """Without a memory nothing is known of any lead."""
+        self._admission = admission
+        self._definitions = definitions
+        self._memory = memory
+        self._resends_all = resends_all
+
+    def of(self, batch: Sequence[Record | Settlement]) -> Iterator[Settlement | LeadUpdate]:
+        """Settlements of records that need not be sent, and updates that must, those of one lead in order."""
+        addressed = [entry if isinstance(entry, Settlement) else self._admission.address(entry) for entry in batch]
+        accepted = self._accepted(entry for entry in addressed if not isinstance(entry, Settlement))
+        updates: list[LeadUpdate] = []
+        waiting: set[Lead] = set()
+        for entry in addressed:
+            if isinstance(entry, Settlement):
+                yield entry
+                continue
+            known = accepted.get(entry.lead)
+            if known and entry.digest == known.digest and entry.lead not in waiting and not self._resends_all:
+                yield _settled(entry.record, entry.lead, Outcome.UNCHANGED)
+                continue
+            admitted = self._admission.admit(entry)
+            if isinstance(admitted, Settlement):
+                yield admitted
+            elif known and _is_older(admitted, known):
+                yield _settled(entry.record, entry.lead, Outcome.SUPERSEDED, "a newer version was accepted before")
+            else:
+                waiting.add(entry.lead)
+                updates.append(admitted)
+        jobs = self._open_jobs(updates)
+        for update in self._admission.coalesced(updates):
+            yield from self._still_to_send(update, accepted, jobs)
+
+    def _accepted(self, addressed: Iterable[Addressed]) -> dict[Lead, Accepted]:
+        leads = {entry.lead for entry in addressed if entry.lead_id}
+        return self._memory.recall(leads) if self._memory is not None else {}
+
+    def _open_jobs(self, updates: Iterable[LeadUpdate]) -> dict[Lead, tuple[str, str]]:
+        leads = {update.lead for update in updates if self._definitions[update.provider].job is not None}
+        return self._memory.open_jobs_of(leads) if self._memory is not None and leads else {}
+
+    def _still_to_send(
+        self, update: LeadUpdate, accepted: dict[Lead, Accepted], jobs: dict[Lead, tuple[str, str]]
+    ) -> Iterator[Settlement | LeadUpdate]:
+        """The update, if it is to be sent; then a later step of the same lead in the batch is compared with it."""
+        if self._memory is None:
+            yield update
+            return
+        *earlier, last = update.parts or (update,)
+        fingerprint, job_id = jobs.pop(update.lead, ("", ""))
+        if fingerprint == self._memory.fingerprints.of(update.fields):
+            jobs[update.lead] = (fingerprint, job_id)
+            for part in (*earlier, last):
+                settled = _settled(
+                    part.record, update.lead, Outcome.UNCONFIRMED, "the job that writes it has not ended"
+                )
+                yield dataclasses.replace(settled, job_id=job_id)
+            return
+        definition = self._definitions[update.provider]
+        known = accepted.get(update.lead)
+        to_send = update if self._resends_all else reduced(update, known, self._memory.fingerprints, definition)
+        if to_send is None:
+            for part in earlier:
+                yield _settled(
+                    part.record, update.lead, Outcome.SUPERSEDED, "a later record of the same batch took it back"
+                )
+            yield _settled(last.record, update.lead, Outcome.UNCHANGED)
+            return
+        yield to_send
+        if known:  # whether this step is accepted is not known yet, so the next one must not rely on it
+            accepted[update.lead] = without(known, to_send.body)
+
+
+def _is_older(update: LeadUpdate, known: Accepted) -> bool:
+    return update.version is not None and known.version is not None and update.version < known.version
+
+
+def _settled(record: Record, lead: Lead, outcome: Outcome, reason: str = "") -> Settlement:
+    provider, account, _, lead_id = lead
+    return Settlement(
+        record=record, outcome=outcome, provider=provider, account=account, lead_id=lead_id, reason=reason
+    )

@@ -1,0 +1,176 @@
+"""Updates that will not be delivered as they stand: kept with their reason until somebody has seen to them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, update
+
+from target_leads.models import Outcome, Violation
+from target_leads.store.rows import dead_letter_row, record_of, settlement_row
+from target_leads.store.tables import dead_letters, leads
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from target_leads.models import Settlement
+
+_AT_ONCE = 1000
+"""Ids in one statement; no database takes any number."""
+_COPIED = (
+    "run_id",
+    "created_at",
+    "stream",
+    "tap_stream",
+    "provider",
+    "account",
+    "lead_id",
+    "reason",
+    "status",
+    "error_code",
+    "request_id",
+    "attempts",
+    "job_id",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """An update that will not be delivered as it stands, with its reason."""
+
+    dead_letter_id: int
+    run_id: str
+    created_at: datetime.datetime
+    stream: str
+    tap_stream: str
+    """The stream as the tap calls it, before stream maps."""
+    key_properties: tuple[str, ...]
+    columns: tuple[str, ...]
+    """Those that the tap's SCHEMA named."""
+    provider: str
+    account: str
+    lead_id: str
+    outcome: Outcome
+    reason: str
+    violations: tuple[Violation, ...]
+    status: int | None
+    error_code: str
+    request_id: str
+    attempts: int
+    job_id: str
+    record: Mapping[str, Any] = field(repr=False)
+    """The record as the tap sent it."""
+
+    @property
+    def schema_message(self) -> dict[str, Any]:
+        """A Singer SCHEMA for its stream, with the tap's keys and columns; of what type they are is not kept."""
+        properties: dict[str, Any] = {name: {} for name in (*self.key_properties, *(self.columns or self.record))}
+        return {
+            "type": "SCHEMA",
+            "stream": self.tap_stream,
+            "key_properties": list(self.key_properties),
+            "schema": {"properties": properties},
+        }
+
+    @property
+    def record_message(self) -> dict[str, Any]:
+        """The Singer RECORD as it came."""
+        return {"type": "RECORD", "stream": self.tap_stream, "record": dict(self.record)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterFilter:
+    """Which open dead letters are meant. What is not given leaves none out."""
+
+    ids: tuple[int, ...] = ()
+    provider: str = ""
+    stream: str = ""
+    outcome: str = ""
+    reason: str = ""
+    """Words that the reason holds."""
+    since: datetime.datetime | None = None
+    until: datetime.datetime | None = None
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        """The same in SQL."""
+        columns = dead_letters.c
+        yield columns.closed_at.is_(None)
+        if self.ids:
+            yield columns.id.in_(self.ids)
+        for name in ("provider", "stream", "outcome"):
+            if wanted := getattr(self, name):
+                yield columns[name] == wanted
+        if self.reason:
+            yield columns.reason.icontains(self.reason, autoescape=True)
+        if self.since is not None:
+            yield columns.created_at >= self.since
+        if self.until is not None:
+            yield columns.created_at < self.until
+
+
+def find(connection: Connection, which: DeadLetterFilter) -> Iterator[DeadLetter]:
+    """Open dead letters, oldest first."""
+    query = select(dead_letters).where(*which.conditions()).order_by(dead_letters.c.id)
+    for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+        yield DeadLetter(
+            dead_letter_id=row["id"],
+            key_properties=tuple(json.loads(row["key_properties"])),
+            columns=tuple(json.loads(row["columns"])),
+            outcome=Outcome(row["outcome"]),
+            violations=tuple(Violation(**violation) for violation in json.loads(row["violations"])),
+            record=record_of(row["record"]),
+            **{name: row[name] for name in _COPIED},
+        )
+
+
+def file_again(connection: Connection, run_id: str, moment: datetime.datetime, entry: Settlement) -> None:
+    """What became of a dead letter that was sent again: it is closed, or stays with its new reason."""
+    row = update(dead_letters).where(
+        dead_letters.c.id == entry.record.dead_letter_id, dead_letters.c.closed_at.is_(None)
+    )
+    if entry.outcome.is_dead_letter:
+        connection.execute(row.values(run_id=run_id, **settlement_row(entry), **dead_letter_row(entry)))
+    else:
+        connection.execute(row.values(closed_at=moment, closed_because=entry.outcome.value))
+
+
+def refile(connection: Connection, run_id: str, moment: datetime.datetime, entry: Settlement) -> bool:
+    """The same record was refused in an earlier run: its dead letter is filed anew. False if there is none.
+
+    A tap that sends the whole table each time would else file every bad row again and again.
+    """
+    row = {**settlement_row(entry), **dead_letter_row(entry)}
+    same = ("stream", "provider", "account", "lead_id", "record")
+    earlier = update(dead_letters).where(
+        *(dead_letters.c[name] == row[name] for name in same),
+        dead_letters.c.closed_at.is_(None),
+        dead_letters.c.run_id != run_id,
+    )
+    return connection.execute(earlier.values(run_id=run_id, created_at=moment, **row)).rowcount > 0
+
+
+def close(connection: Connection, ids: Sequence[int], *, moment: datetime.datetime, because: str) -> int:
+    """Close dead letters; returns how many were open."""
+    closed = 0
+    for start in range(0, len(ids), _AT_ONCE):
+        some = dead_letters.c.id.in_(ids[start : start + _AT_ONCE])
+        row = update(dead_letters).where(some, dead_letters.c.closed_at.is_(None))
+        closed += connection.execute(row.values(closed_at=moment, closed_because=because)).rowcount
+    return closed
+
+
+def was_overtaken(connection: Connection, letter: DeadLetter, *, before: datetime.datetime) -> bool:
+    """Whether something of the lead was accepted after the dead letter was filed, and before another moment."""
+    newer = select(leads.c.lead_id).where(
+        leads.c.provider == letter.provider,
+        leads.c.account == letter.account,
+        leads.c.lead_id == letter.lead_id,
+        leads.c.accepted_at > letter.created_at,
+        leads.c.accepted_at < before,
+    )
+    return bool(letter.lead_id) and connection.execute(newer.limit(1)).first() is not None
