@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from target_leads.admission import Admission
+from target_leads.changes import Fingerprints
 from target_leads.exceptions import SettingsError
 from target_leads.models import LeadUpdate, Outcome, Record, Settlement
 from target_leads.providers import Definition, load_all
@@ -45,25 +46,34 @@ def admission_of(definitions: dict[str, Definition], **config: Any) -> Admission
     def account_of(provider: str) -> Account:
         return Account.open(definitions[provider], settings.providers.get(provider, {}), concurrency=1)
 
-    return Admission(settings, definitions, account_of)
+    return Admission(settings, definitions, account_of, Fingerprints(b"key"))
 
 
 def admit(admission: Admission, stream: str = "leads", /, **fields: Any) -> LeadUpdate | Settlement:
     """What becomes of a record of a stream that was just opened."""
     admission.open_stream(stream, columns=list(fields), key_properties=["id"])
-    return admission.admit(Record(stream=stream, fields=fields, original=fields))
+    return admitted(admission, Record(stream=stream, fields=fields, original=fields))
+
+
+def admitted(admission: Admission, record: Record) -> LeadUpdate | Settlement:
+    """What becomes of a record."""
+    addressed = admission.address(record)
+    return addressed if isinstance(addressed, Settlement) else admission.admit(addressed)
 
 
 def test_a_good_record_becomes_a_lead_update(definitions: dict[str, Definition]) -> None:
     """The update says for which provider, account and lead it is, and holds the fields and the record they are from."""
     update = admit(admission_of(definitions, provider="narrow"), id=7, email="ada@example.com", _sdc_x=1)
     fields = {"id": 7, "email": "ada@example.com", "_sdc_x": 1}
+    assert isinstance(update, LeadUpdate)
     assert update == LeadUpdate(
         record=Record(stream="leads", fields=fields, original=fields),
         provider="narrow",
         account="north",
+        base_url="https://api.example.com/v1",
         lead_id="7",
         fields={"email": "ada@example.com"},
+        digest=update.digest,
     )
 
 
@@ -215,4 +225,4 @@ def test_a_new_schema_opens_the_stream_anew(definitions: dict[str, Definition]) 
     record = Record(stream="leads", fields={"id": "a", "key": "b", "email": "ada@example.com"}, original={})
     for key in ("id", "key"):
         admission.open_stream("leads", columns=[], key_properties=[key])
-        assert admission.admit(record).lead_id == record.fields[key]
+        assert admitted(admission, record).lead_id == record.fields[key]

@@ -417,7 +417,7 @@ def test_what_was_refused_is_told(ended: Mapping[str, Ended]) -> None:
     """Dead letters are counted, with their reasons and where they are kept, and without their values."""
     words = ended["reject limit"].words
     assert "2 dead letters, in sqlite:///target-leads.db:" in words
-    assert "  2 × generic invalid: $.email must be a valid email (lead bad, bad)" in words
+    assert "  2 × generic invalid: $.email must be a valid email (lead bad)" in words
 
 
 def test_about(ended: Mapping[str, Ended]) -> None:

@@ -85,7 +85,7 @@ def test_updates_of_one_lead_are_merged(generic_config: dict[str, Any], emulator
         record("a", email="ada@example.com", note="first"),
         record("b", note="other"),
         record("a", note=None, phone={"number": "555-0100"}),
-        record("a", note="last", phone={"extension": "7"}),
+        record("a", note="last", phone={"number": "555-0100", "extension": "7"}),
     )
     assert emulator.leads["generic"]["a"] == {
         "email": "ada@example.com",
@@ -198,7 +198,7 @@ def test_an_open_job_is_looked_up_in_the_next_run(
     assert (first.count(Outcome.UNCONFIRMED), states(capsys)) == (1, [1])
 
     second = run(slow_jobs)
-    assert list(second.lines()) == ["1 open job of earlier runs: 1 delivered now"]
+    assert list(second.lines()) == ["1 open job of earlier runs: 1 delivered"]
     assert (second.received, calls(emulator)) == (0, ["update", "job", "job"])
     assert rows("SELECT lead_id, outcome FROM outcomes ORDER BY id") == [("L-1", "unconfirmed"), ("L-1", "delivered")]
     assert rows("SELECT received, delivered, unconfirmed, requests FROM runs ORDER BY started_at") == [
@@ -215,7 +215,7 @@ def test_a_job_that_fails_after_the_run_becomes_a_dead_letter(slow_jobs: dict[st
     assert rows("SELECT count(*) FROM dead_letters") == [(0,)]
 
     report = run(slow_jobs, record("L-2", first_name="Bo"))
-    assert next(report.lines()) == "1 open job of earlier runs: 1 rejected now"
+    assert next(report.lines()) == "1 open job of earlier runs: 1 rejected"
     ((outcome, reason, job_id, kept),) = rows("SELECT outcome, reason, job_id, record FROM dead_letters")
     assert (outcome, reason) == ("rejected", "200 OK: the job failed and wrote nothing")
     assert job_id

@@ -87,7 +87,7 @@ def test_what_the_user_reads() -> None:
         guard.check()
     assert str(raised.value) == (
         "2 of 3 records were refused, more than reject_limit allows. No STATE was printed for this batch. "
-        "Commonest: 2 × perch rejected: bad (lead L-1, L-1). "
+        "Commonest: 2 × perch rejected: bad (lead L-1). "
         "Mend the mapping or the data and run again, or raise reject_limit."
     )
     assert raised.value.exit_status == 3

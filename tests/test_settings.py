@@ -20,6 +20,8 @@ DEFAULTS = {
     "streams": {},
     "providers": {},
     "provider_paths": (),
+    "resend": "changed",
+    "retention_days": 90,
     "reject_limit": RejectLimit(share=Fraction(1, 10)),
     "concurrency": 8,
     "batch_size_rows": 1000,

@@ -164,7 +164,7 @@ def test_what_is_in_flight_is_settled(
     assert outcome_of(process) == (status, "")
     assert counts(tmp_path) == {"received": 2, "delivered": 1, "unsettled": 1, "exit_status": status}
     assert process.stderr is not None
-    assert process.stderr.read().splitlines()[-1].startswith(f"Stopped by signal {int(number)}.")
+    assert process.stderr.read().splitlines()[-1].startswith(f"Stopped by {signal.Signals(number).name}.")
 
 
 def test_state_of_what_was_in_flight_goes_out(

@@ -1,0 +1,221 @@
+"""Dead letters as their user meets them: listed, shown, exported, sent again, put aside."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_leads.providers import load_all
+from target_leads.sandbox import Arrival, Emulator, Interference, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OWN_PROVIDERS = Path(__file__).parent / "providers"
+SCHEMA = {
+    "type": "SCHEMA",
+    "stream": "crm_leads",
+    "key_properties": ["id"],
+    "schema": {"properties": {"id": {}, "note": {}}},
+}
+
+
+def record(lead_id: str | None, **fields: Any) -> dict[str, Any]:
+    """A RECORD message."""
+    return {"type": "RECORD", "stream": "crm_leads", "record": {"id": lead_id, **fields}}
+
+
+class Shop:
+    """A provider that refuses notes with certain words, and the command in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin with nothing refused."""
+        self.folder = folder
+        self.refused = "refuse me"
+        self.emulator = Emulator(load_all([str(OWN_PROVIDERS)]), self._scenario)
+        self.settings: dict[str, Any] = {
+            "provider": "generic",
+            "provider_paths": [str(OWN_PROVIDERS)],
+            "reject_limit": "100%",
+            "stream_maps": {"crm_leads": {"__alias__": "leads"}},
+        }
+
+    def _scenario(self, arrival: Arrival) -> Interference:
+        return Interference(occasion="invalid" if self.refused and self.refused.encode() in arrival.body else "")
+
+    def command(
+        self, *arguments: str, messages: list[Any] | None = None, text: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Do the command with these arguments."""
+        (self.folder / "config.json").write_text(json.dumps(self.settings))
+        given = text or "".join(json.dumps(message) + "\n" for message in messages or ())
+        return subprocess.run(
+            [sys.executable, "-m", "target_leads", *arguments, "--config", "config.json"],
+            cwd=self.folder,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100"},
+        )
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of the store."""
+        with closing(sqlite3.connect(self.folder / "target-leads.db")) as connection:
+            return connection.execute(query).fetchall()
+
+    @property
+    def leads(self) -> dict[str, Any]:
+        """The leads at the provider."""
+        return {lead_id: dict(lead) for lead_id, lead in self.emulator.leads["generic"].items()}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A provider, served, and a store with three dead letters in it: two rejected, one invalid."""
+    shop = Shop(tmp_path)
+    with running(shop.emulator) as url:
+        shop.settings["providers"] = {"generic": {"token": "sandbox", "base_url": f"{url}/generic/v1"}}
+        refused = [record("a", note="refuse me 1"), record("b", note="fine"), record("c", note="refuse me 2")]
+        ended = shop.command(messages=[SCHEMA, *refused, record(None, note="no id")])
+        assert ended.returncode == 0, ended.stderr
+        yield shop
+
+
+def test_they_are_listed_without_a_value(shop: Shop) -> None:
+    """A table for people, JSON for scripts; the reason is there, what stood in the record is not."""
+    listed = shop.command("dead-letters", "list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == [
+        "id",
+        "1",
+        "2",
+        "3",
+    ] or "rejected" in listed.stdout
+    assert "refuse me" not in listed.stdout
+    rows = json.loads(shop.command("dead-letters", "list", "--format", "json").stdout)
+    assert sorted((row["stream"], row["lead_id"], row["outcome"]) for row in rows) == [
+        ("leads", "", "invalid"),
+        ("leads", "a", "rejected"),
+        ("leads", "c", "rejected"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "leads"),
+    [
+        (("--outcome", "rejected"), ["a", "c"]),
+        (("--reason", "usable lead"), [""]),
+        (("--provider", "generic"), ["", "a", "c"]),
+        (("--provider", "perch"), []),
+        (("--stream", "crm_leads"), []),
+        (("--since", "2020-01-01"), ["", "a", "c"]),
+        (("--until", "2020-01-01T00:00:00Z"), []),
+    ],
+)
+def test_filters(arguments: tuple[str, ...], leads: list[str], shop: Shop) -> None:
+    """All commands take the same ones."""
+    listed = shop.command("dead-letters", "list", "--format", "json", *arguments)
+    assert sorted(row["lead_id"] for row in json.loads(listed.stdout)) == leads
+
+
+def test_one_is_shown_with_its_record(shop: Shop) -> None:
+    """As the tap sent it, before stream maps."""
+    (number,) = shop.rows("SELECT id FROM dead_letters WHERE lead_id = 'a'")[0]
+    shown = json.loads(shop.command("dead-letters", "show", str(number)).stdout)
+    assert (shown["record"], shown["status"]) == ({"id": "a", "note": "refuse me 1"}, 400)
+    assert shop.command("dead-letters", "show", "999").returncode == 1
+
+
+def test_what_was_mended_is_delivered_and_closed(shop: Shop) -> None:
+    """They go through the whole pipeline again; status 0 says that every one is closed."""
+    shop.refused = ""
+    ended = shop.command("dead-letters", "replay", "--outcome", "rejected")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == ""
+    assert shop.leads == {"a": {"note": "refuse me 1"}, "b": {"note": "fine"}, "c": {"note": "refuse me 2"}}
+    closed = shop.rows("SELECT lead_id, closed_because, closed_at IS NULL FROM dead_letters ORDER BY lead_id")
+    assert closed == [("", None, 1), ("a", "delivered", 0), ("c", "delivered", 0)]
+
+
+def test_what_is_refused_again_stays_with_its_new_reason(shop: Shop) -> None:
+    """It is no second dead letter, and status 3 says that there is still something to do."""
+    shop.refused = "refuse me 2"
+    ended = shop.command("dead-letters", "replay")
+    assert ended.returncode == 3, ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("2 of 3 were refused again; they stay open")
+    assert shop.rows("SELECT lead_id, closed_because FROM dead_letters ORDER BY lead_id") == [
+        ("", None),
+        ("a", "delivered"),
+        ("c", None),
+    ]
+    assert shop.rows("SELECT received, delivered, rejected, invalid, exit_status FROM runs")[-1] == (3, 1, 1, 1, 3)
+
+
+def test_one_that_was_overtaken_is_superseded(shop: Shop) -> None:
+    """Something newer of the lead was accepted since: the old record is not written over it."""
+    shop.command(messages=[SCHEMA, record("a", note="newer")])
+    shop.refused = ""
+    assert shop.command("dead-letters", "replay", "--outcome", "rejected").returncode == 0
+    assert shop.leads["a"] == {"note": "newer"}
+    assert shop.rows("SELECT closed_because FROM dead_letters WHERE lead_id = 'a'") == [("superseded",)]
+
+
+def test_two_of_one_lead_are_sent_in_order(shop: Shop) -> None:
+    """The second is not taken for overtaken because the first gets through, in whatever batches they come."""
+    shop.command(messages=[SCHEMA, record("a", note="refuse me 3")])
+    shop.refused = ""
+    shop.settings["batch_size_rows"] = 1
+    assert shop.command("dead-letters", "replay", "--outcome", "rejected").returncode == 0
+    assert shop.leads["a"] == {"note": "refuse me 3"}
+
+
+def test_an_export_piped_in_does_the_same(shop: Shop) -> None:
+    """Singer messages of the tap's own stream, with its keys: stream maps apply once."""
+    shop.refused = ""
+    exported = shop.command("dead-letters", "export", "--outcome", "rejected")
+    assert exported.returncode == 0
+    ended = shop.command(text=exported.stdout)
+    assert ended.returncode == 0, ended.stderr
+    assert shop.leads["a"] == {"note": "refuse me 1"}
+
+
+def test_discarding_asks_first(shop: Shop) -> None:
+    """It cannot be undone, so it wants a reason and a yes."""
+    assert shop.command("dead-letters", "discard").returncode == 2
+    declined = shop.command("dead-letters", "discard", "--because", "test data", text="n\n")
+    assert declined.returncode == 1
+    assert declined.stderr.endswith("Nothing was discarded.\n")
+    assert shop.command("dead-letters", "discard", "--because", "test data", "--id", "1", "--yes").stdout == (
+        "Discarded 1 of 1 dead letter.\n"
+    )
+    assert shop.command("dead-letters", "discard", "--because", "all", text="y\n").stdout.endswith("2 dead letters.\n")
+    assert shop.command("dead-letters", "list").stdout == "There is no open dead letter of this kind.\n"
+    assert {because for (because,) in shop.rows("SELECT closed_because FROM dead_letters")} == {"test data", "all"}
+
+
+def test_the_same_bad_row_in_the_next_run_is_the_same_dead_letter(shop: Shop) -> None:
+    """A tap that sends the whole table each hour does not fill the store with one row."""
+    ended = shop.command(messages=[SCHEMA, record("a", note="refuse me 1"), record(None, note="no id")])
+    assert ended.returncode == 0
+    assert shop.rows("SELECT count(*) FROM dead_letters") == [(3,)]
+    (run_id,) = shop.rows("SELECT run_id FROM runs ORDER BY started_at")[-1]
+    assert shop.rows("SELECT run_id FROM dead_letters WHERE lead_id = 'a'") == [(run_id,)]
+
+
+def test_a_store_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    """Nobody looks into an empty store on purpose, and none is made."""
+    shop = Shop(tmp_path)
+    ended = shop.command("dead-letters", "list")
+    assert ended.returncode == 2
+    assert "there is no store target-leads.db" in ended.stderr
+    assert not (tmp_path / "target-leads.db").exists()
