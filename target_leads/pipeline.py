@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from target_leads.models import OpenJob, Settlement
+from target_leads.models import OpenJob, Outcome, Settlement
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from target_leads.admission import Admission
     from target_leads.checkpoints import Checkpoints
     from target_leads.clock import Clock
     from target_leads.delivery import Dispatcher
     from target_leads.guard import Guard
-    from target_leads.models import LeadUpdate, Outcome, Record
+    from target_leads.models import Lead, LeadUpdate, Record
     from target_leads.report import RunReport
     from target_leads.selection import Selection
     from target_leads.store import Store
@@ -161,15 +162,20 @@ class Pipeline:
             else:
                 self.report.admit(entry)
                 updates.append(entry)
-        if updates and self._dispatcher is not None and self.store is not None:
-            self.store.forget(updates)
-            yield from self._dispatcher.deliver(updates)
+        if self._dispatcher is None or self.store is None:
+            return
+        for wave in _waves(updates):
+            if not self._stopping.is_set():
+                yield from self._dispatcher.deliver(wave, self.store.forget)
+                yield None  # what this wave came to is written down before the next one is sent
 
     def _commit(self, group: Sequence[Settlement | OpenJob]) -> None:
         """Write first, count then: what the store did not take is not settled."""
         if not group:
             return
-        settlements = [entry for entry in group if isinstance(entry, Settlement)]
+        settlements = [
+            entry for entry in group if isinstance(entry, Settlement) and entry.outcome is not Outcome.UNSETTLED
+        ]
         self._count_requests()
         if self.store is not None:
             self.store.settle(self.report.run_id, group, self.report.counts(settlements))
@@ -185,3 +191,16 @@ class Pipeline:
         everything_is_settled = not self._waiting and not self.report.unsettled
         if self._checkpoints is not None and everything_is_settled and not self._guard.sees_no_success:
             self._checkpoints.release()
+
+
+def _waves(updates: Iterable[LeadUpdate]) -> Iterator[list[LeadUpdate]]:
+    """The first update of each lead, then the second of those that have one, and so on."""
+    waves: list[list[LeadUpdate]] = []
+    turns: Counter[Lead] = Counter()
+    for update in updates:
+        turn = turns[update.lead]
+        turns[update.lead] += 1
+        if turn == len(waves):
+            waves.append([])
+        waves[turn].append(update)
+    yield from waves

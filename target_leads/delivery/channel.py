@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from target_leads.delivery.retry import Attempts, Result
     from target_leads.delivery.service import Service
-    from target_leads.models import Settlement
+    from target_leads.models import LeadUpdate, Settlement
 
     Report = Callable[[Settlement | Result], None]
 
@@ -30,6 +30,15 @@ class Channel:
         self.workers = Workers(service.account.concurrency, name=service.account.definition.name)
         self.evidence = Evidence(service.account)
         self._stopping = stopping
+        self._begun: set[int] = set()
+
+    def was_begun(self, update: LeadUpdate) -> bool:
+        """Whether an update of the current batch may have been sent."""
+        return id(update) in self._begun
+
+    def forget_begun(self) -> None:
+        """The batch is over."""
+        self._begun.clear()
 
     def deliver(self, unit: Unit, report: Report) -> Unit:
         """Deliver a unit round after round. Runs in a worker.
@@ -53,6 +62,7 @@ class Channel:
         """
         if self._stopping.is_set():
             return []
+        self._begun.update(map(id, updates))
         delivery = self.service.update(updates, lambda result: self._settle(result, report))
         throttled: Round = []
         apart: Unit = []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from target_leads.delivery.channel import Channel
     from target_leads.delivery.retry import Attempts, Result
-    from target_leads.delivery.workers import Stop
+    from target_leads.delivery.workers import Stop, Task
     from target_leads.models import Settlement
 
 _FIRST_PAUSE_SECONDS = 0.25
@@ -51,11 +51,11 @@ def confirm(questions: Sequence[Question], *, timeout_seconds: float, stop: Stop
     pause = _FIRST_PAUSE_SECONDS
     while open_questions and not stop.wished.is_set():
         left = max(0.0, give_up_at - stop.clock.monotonic())
-        tasks = [
-            (question.channel.workers, functools.partial(_ask, number, question, in_vain[question.channel], left))
-            for number, question in open_questions.items()
-        ]
-        for report in reports(tasks, stop):
+        asked: dict[Channel, list[Task[tuple[int, Attempts]]]] = {}
+        for number, question in open_questions.items():
+            task = functools.partial(_ask, number, question, in_vain[question.channel], left)
+            asked.setdefault(question.channel, []).append(task)
+        for report in reports([(channel.workers, tasks) for channel, tasks in asked.items()], stop):
             if report is None:
                 yield None
                 continue

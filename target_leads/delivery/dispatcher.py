@@ -13,16 +13,18 @@ from target_leads.delivery.channel import Channel
 from target_leads.delivery.classification import Verdict
 from target_leads.delivery.confirmation import Question, confirm
 from target_leads.delivery.retry import Attempts, Result
+from target_leads.delivery.settling import unsettled
 from target_leads.delivery.workers import Stop, reports
 from target_leads.exceptions import CredentialsRefused
 from target_leads.models import OpenJob, VerdictKind
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_leads.clock import Clock
     from target_leads.delivery.service import Service
+    from target_leads.delivery.workers import Task, Workers
     from target_leads.models import LeadUpdate, Settlement
 
 
@@ -61,22 +63,27 @@ class Dispatcher:
         """How many requests were sent, to all accounts."""
         return sum(channel.service.requests for channel in self._channels.values())
 
-    def deliver(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement | OpenJob | None]:
+    def deliver(
+        self,
+        updates: Iterable[LeadUpdate],
+        before_sending: Callable[[Sequence[LeadUpdate]], None] = lambda _: None,
+    ) -> Iterator[Settlement | OpenJob | None]:
         """Deliver a batch; yields each settlement as soon as it is known, and ends when nothing is in flight.
 
-        An update that the provider has taken and is still writing comes as an open job first, and as a settlement when
-        its job has ended or was waited for in vain. None comes when nothing else has come for a moment.
+        `before_sending` is told of the updates that are about to be sent, a few at a time. An update that the provider
+        has taken and is still writing comes as an open job first, and as a settlement when its job has ended or was
+        waited for in vain. None comes when nothing else has come for a moment.
 
-        Updates whose fate stays unknown, because the run stops, yield nothing. Those that are in doubt at the end of a
-        batch wait for the evidence of the next one, or for `conclude`. Nothing more is sent once nobody takes the
-        settlements: what is not written down would be sent again.
+        Updates whose fate stays unknown, because the run stops, yield nothing; those that were announced and not sent
+        come as unsettled. Those that are in doubt at the end of a batch wait for the evidence of the next one, or for
+        `conclude`. Nothing more is sent once nobody takes the settlements: it would be sent again.
 
         Raises:
             ProviderUnavailable: a provider lets nothing through. Raised at the end, after all settlements.
             CredentialsRefused: a provider refuses the credentials. Likewise.
         """
         try:
-            yield from self._deliver(updates)
+            yield from self._deliver(updates, before_sending)
         except BaseException:
             self._stopping.set()
             raise
@@ -107,11 +114,19 @@ class Dispatcher:
         for channel in self._channels.values():
             channel.workers.close()
 
-    def _deliver(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement | OpenJob | None]:
+    def _deliver(
+        self, updates: Iterable[LeadUpdate], before_sending: Callable[[Sequence[LeadUpdate]], None]
+    ) -> Iterator[Settlement | OpenJob | None]:
+        announced: list[LeadUpdate] = []
+
+        def announce(some: Sequence[LeadUpdate]) -> None:
+            announced.extend(some)
+            before_sending(some)
+
         questions: list[Question] = []
         unforeseen: Exception | None = None
         try:
-            for report in self._send_all(updates):
+            for report in self._send_all(updates, announce):
                 if isinstance(report, Question):
                     questions.append(report)
                     yield OpenJob(update=report.result.update, job_id=report.result.attempts.verdict.job_id)
@@ -120,17 +135,23 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 -- raised below, once what was accepted is settled
             unforeseen = error
         yield from confirm(questions, timeout_seconds=self._confirm_timeout_seconds, stop=self._stop)
+        for update in announced:
+            if not self._channel(update.provider).was_begun(update):
+                yield unsettled(update)
+        for channel in self._channels.values():
+            channel.forget_begun()
         if unforeseen is not None:
             raise unforeseen
         self._raise_stop()
 
-    def _send_all(self, updates: Iterable[LeadUpdate]) -> Iterator[Settlement | Question | None]:
+    def _send_all(
+        self, updates: Iterable[LeadUpdate], announce: Callable[[Sequence[LeadUpdate]], None]
+    ) -> Iterator[Settlement | Question | None]:
         """Have the workers send the updates, and once more what was throttled, as long as some of it gets through."""
         tasks = list(self._tasks(updates))
         while tasks and not self._stopping.is_set():
             sent, tasks = tasks, []
-            todo = [(task.channel.workers, functools.partial(self._do, task)) for task in sent]
-            for report in reports(todo, self._stop):
+            for report in reports(self._queues(sent, announce), self._stop):
                 if isinstance(report, _Task):
                     tasks.append(report)
                 else:
@@ -140,6 +161,27 @@ class Dispatcher:
                 if left[channel] == before[channel]:
                     channel.evidence.throttle()
                     self._stopping.set()
+            announce = _nothing  # they know
+
+    def _queues(
+        self, tasks: Iterable[_Task], announce: Callable[[Sequence[LeadUpdate]], None]
+    ) -> list[tuple[Workers, Iterator[Task[Settlement | Question | _Task]]]]:
+        """For each channel its workers and what they have to do."""
+        by_channel: dict[Channel, list[_Task]] = {}
+        for task in tasks:
+            by_channel.setdefault(task.channel, []).append(task)
+        return [(channel.workers, self._announced(channel, own, announce)) for channel, own in by_channel.items()]
+
+    def _announced(
+        self, channel: Channel, tasks: Sequence[_Task], announce: Callable[[Sequence[LeadUpdate]], None]
+    ) -> Iterator[Task[Settlement | Question | _Task]]:
+        """The tasks, each with a few others announced before it."""
+        size = channel.service.account.concurrency
+        for start in range(0, len(tasks), size):
+            some = tasks[start : start + size]
+            announce([update for task in some for updates in task.unit for update in updates])
+            for task in some:
+                yield functools.partial(self._do, task)
 
     def _tasks(self, updates: Iterable[LeadUpdate]) -> Iterator[_Task]:
         by_provider: dict[str, list[LeadUpdate]] = {}
@@ -183,3 +225,7 @@ def _records(tasks: Iterable[_Task]) -> Counter[Channel]:
     for task in tasks:
         counts[task.channel] += sum(len(update.parts) or 1 for updates in task.unit for update in updates)
     return counts
+
+
+def _nothing(_: Sequence[LeadUpdate]) -> None:
+    """Announce nothing."""

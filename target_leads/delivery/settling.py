@@ -11,8 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from target_leads.delivery.retry import Result
+    from target_leads.models import LeadUpdate
 
 _MERGED = "a later record of the same batch carried it further"
+
+
+def unsettled(update: LeadUpdate) -> Settlement:
+    """An update that was not sent, as the run stops."""
+    return Settlement(
+        record=update.record,
+        outcome=Outcome.UNSETTLED,
+        provider=update.provider,
+        account=update.account,
+        lead_id=update.lead_id,
+        update=update,
+    )
 
 
 def settlements_of(result: Result) -> Iterator[Settlement]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from target_leads.clock import Clock
 
@@ -30,6 +31,11 @@ class Workers:
         self._count = count
         for number in range(count):
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
+
+    @property
+    def most_handed_out(self) -> int:
+        """Tasks to give them at once: as many again wait as are worked on, so that nobody is idle."""
+        return 2 * self._count
 
     def submit(self, task: Callable[[], None]) -> None:
         """Have a task done. It must not raise."""
@@ -60,24 +66,38 @@ class Stop:
 class _Ended:
     """A task is done; `error` is what no code foresaw, if anything."""
 
+    queue: int
     error: Exception | None = None
 
 
-def reports(tasks: Iterable[tuple[Workers, Callable[[Callable[[_T], None]], None]]], stop: Stop) -> Iterator[_T | None]:
+Task = Callable[[Callable[[_T], None]], None]
+"""What a worker does. It gets the function by which it reports."""
+
+
+def reports(queues: Iterable[tuple[Workers, Iterable[Task[_T]]]], stop: Stop) -> Iterator[_T | None]:
     """Have each task done by its workers; yields what they report, as it comes, until all have ended.
 
-    None comes when nothing else has come for a moment: time to write down what has. A task gets the function by which
-    it reports. If the run is to stop, tasks are expected to end soon; those that do not are left to themselves after
-    `shutdown_seconds`.
+    A task is taken from its queue when it is about to be done, and none is taken any more if the run is to stop. None
+    comes when nothing else has come for a moment: time to write down what has. If the run is to stop, tasks are
+    expected to end soon; those that do not are left to themselves after `shutdown_seconds`.
 
     Raises:
         Exception: what a task raised. The run is told to stop, and it is raised once the other tasks have ended.
     """
     queued: queue.SimpleQueue[_T | _Ended] = queue.SimpleQueue()
-    running = 0
-    for workers, task in tasks:
-        workers.submit(functools.partial(_do, task, queued.put, stop))
-        running += 1
+    sources = [(workers, iter(tasks)) for workers, tasks in queues]
+
+    def hand_out(number: int) -> int:
+        workers, tasks = sources[number]
+        task = None if stop.wished.is_set() else next(tasks, None)
+        if task is None:
+            return 0
+        workers.submit(functools.partial(_do, task, number, queued.put, stop))
+        return 1
+
+    running = sum(
+        hand_out(number) for number, (workers, _) in enumerate(sources) for _ in range(workers.most_handed_out)
+    )
     error: Exception | None = None
     give_up_at: float | None = None
     while running:
@@ -93,17 +113,17 @@ def reports(tasks: Iterable[tuple[Workers, Callable[[Callable[[_T], None]], None
         if not isinstance(report, _Ended):
             yield report
             continue
-        running -= 1
         error = error or report.error
+        running += hand_out(report.queue) - 1
     if error is not None:
         raise error
 
 
-def _do(task: Callable[[Callable[[_T], None]], None], put: Callable[[_T | _Ended], None], stop: Stop) -> None:
+def _do(task: Task[_T], number: int, put: Callable[[_T | _Ended], None], stop: Stop) -> None:
     try:
         task(put)
     except Exception as error:  # noqa: BLE001 -- handed to the thread that waits for the reports, which raises it
         stop.wished.set()
-        put(_Ended(error=error))
+        put(_Ended(queue=number, error=error))
     else:
-        put(_Ended())
+        put(_Ended(queue=number))

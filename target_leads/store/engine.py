@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sqlite3
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Engine
 
+_LOOK_AGAIN_SECONDS = 0.02
 _BUSY_TIMEOUT_SECONDS = 30
 _EXAMPLES = "sqlite:///target-leads.db or postgresql://user@host/database"
 _POSTGRES_HINT = "For PostgreSQL: pip install 'target-leads[postgres]'."
@@ -135,6 +138,15 @@ def _prepare_files(url: URL) -> None:
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -- SQLAlchemy does not type it
     """Readers never block the writer, writers wait for each other, and a commit survives a power cut."""
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout={_BUSY_TIMEOUT_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL"):
-        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_SECONDS * 1000}")
+    cursor.execute("PRAGMA synchronous=FULL")
+    give_up_at = time.monotonic() + _BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError:  # SQLite does not wait for others here, whatever the time-out is
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(_LOOK_AGAIN_SECONDS)
     cursor.close()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from target_leads.models import Lead, LeadUpdate, Settlement
     from target_leads.providers import Definition
 
+_AS_BEFORE = frozenset({Outcome.REJECTED, Outcome.UNSETTLED})
+"""Outcomes of updates that were not written."""
 _AT_ONCE = 500
 """Leads in one query; SQLite takes no more than 32,766 values."""
 
@@ -37,6 +39,8 @@ class Leads:
         self._fingerprints = fingerprints
         self._definitions = definitions
         self._before: dict[Lead, Accepted] = {}
+        self._sending: dict[Lead, LeadUpdate] = {}
+        """What was announced last for each lead."""
         self._accepted_at: dict[Lead, datetime.datetime] = {}
         """When something of a lead was accepted last in this batch, if anything was."""
         self._earlier_jobs: Counter[Lead] = Counter()
@@ -46,6 +50,7 @@ class Leads:
         """What was last accepted of a batch's leads, where that is known."""
         self._earlier_jobs.clear()
         self._accepted_at.clear()
+        self._sending.clear()
         self._before = {
             (row["provider"], row["account"], row["base_url"], row["lead_id"]): _accepted(dict(row))
             for condition in are_leads(leads, wanted)
@@ -55,14 +60,16 @@ class Leads:
 
     def forget(self, connection: Connection, updates: Iterable[LeadUpdate]) -> None:
         """These leads are about to change: whatever happens from here on, nothing is known of their fields."""
-        for condition in are_leads(leads, {entry.lead for entry in updates}):
+        sending = {entry.lead: entry for entry in updates}
+        self._sending.update(sending)
+        for condition in are_leads(leads, sending):
             connection.execute(update(leads).where(condition).values(fields="{}", digest=""))
 
     def settle(self, connection: Connection, settlements: Iterable[tuple[datetime.datetime, Settlement]]) -> None:
         """Remember what was accepted, and what is as it was because the provider refused to change it.
 
-        A lead is remembered when its last update of the batch is settled, and none of them may have been written
-        although its answer does not say so.
+        A lead is remembered when the update that was announced for it is settled, or its last record if it was taken
+        apart, and nothing of it may have been written although its answer does not say so.
         """
         for moment, entry in settlements:
             sent = entry.update
@@ -74,9 +81,11 @@ class Leads:
             if entry.outcome is Outcome.DELIVERED:
                 self._before[sent.lead] = after(before, sent, self._fingerprints, self._definitions[sent.provider])
                 self._accepted_at[sent.lead] = moment
-            elif before is not None and (entry.outcome is not Outcome.REJECTED or sent.may_be_written):
+            elif before is not None and (entry.outcome not in _AS_BEFORE or sent.may_be_written):
                 self._before[sent.lead] = dataclasses.replace(before, fields={}, digest="")
-            if sent.is_latest and sent.lead in self._before and not self._earlier_jobs[sent.lead]:
+            announced = self._sending.get(sent.lead)
+            is_last = announced is None or announced.record is sent.record
+            if is_last and sent.lead in self._before and not self._earlier_jobs[sent.lead]:
                 now = self._before[sent.lead]
                 accepted_at = self._accepted_at.get(sent.lead)
                 if accepted_at is None:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from target_leads.providers import Definition
 
 
+_JOB_IS_OPEN = frozenset({Outcome.UNCONFIRMED, Outcome.UNSETTLED})
+
+
 class Store:
     """The database behind `store_url`. Every write is one transaction."""
 
@@ -177,7 +180,7 @@ class Store:
         settlements = [entry for entry in settled if isinstance(entry, Settlement)]
         self._leads.settle(connection, _in_order(moment, settlements))
         for entry in settlements:
-            if entry.job_id and entry.update is not None and entry.outcome is not Outcome.UNCONFIRMED:
+            if entry.job_id and entry.update is not None and entry.outcome not in _JOB_IS_OPEN:
                 end_job(connection, entry)
 
     def _enter(
@@ -186,6 +189,8 @@ class Store:
         told: list[dict[str, Any]] = []
         refused: list[dict[str, Any]] = []
         for settled_at, entry in _in_order(moment, settlements):
+            if entry.outcome is Outcome.UNSETTLED:
+                continue
             row = {"run_id": run_id, **settlement_row(entry)}
             if entry.outcome is not Outcome.UNCHANGED:
                 told.append({**row, "settled_at": settled_at})

@@ -18,7 +18,7 @@ import pytest
 
 from target_leads.clock import Clock
 from target_leads.delivery import Dispatcher, RetryPolicy, Service, Transport
-from target_leads.models import LeadUpdate, Record, Settlement
+from target_leads.models import LeadUpdate, Outcome, Record, Settlement
 from target_leads.providers import load_folder
 from target_leads.providers.account import Account
 
@@ -291,7 +291,7 @@ def taken(settlements: Iterable[Settlement | OpenJob | None]) -> tuple[list[Sett
     got: list[Settlement] = []
     try:
         for settlement in settlements:
-            if isinstance(settlement, Settlement):
+            if isinstance(settlement, Settlement) and settlement.outcome is not Outcome.UNSETTLED:
                 got.append(settlement)  # noqa: PERF401 -- one at a time, to keep those before the error
     except Exception as error:  # noqa: BLE001 -- the test looks at it
         return got, error

@@ -43,31 +43,40 @@ def reported(reports: Iterable[Any]) -> list[Any]:
 def test_one_worker_keeps_the_order(workers: Callable[[int], Workers], stop: Stop) -> None:
     """Tasks are taken in the order in which they were given."""
     one = workers(1)
-    tasks = [(one, lambda report, number=number: report(number)) for number in range(50)]
-    assert reported(reports(tasks, stop)) == list(range(50))
+    tasks = [lambda report, number=number: report(number) for number in range(50)]
+    assert reported(reports([(one, tasks)], stop)) == list(range(50))
+
+
+def test_a_task_is_taken_when_it_is_about_to_be_done(workers: Callable[[int], Workers], stop: Stop) -> None:
+    """What comes after a stop is never taken; before that, as many wait as are worked on."""
+    taken: list[int] = []
+
+    def tasks() -> Iterator[Callable[[Callable[[int], None]], None]]:
+        for number in range(50):
+            taken.append(number)
+            yield lambda report, number=number: report(number)
+
+    got = filter(lambda report: report is not None, reports([(workers(2), tasks())], stop))
+    assert next(got) == 0
+    assert taken == [0, 1, 2, 3]
+    stop.wished.set()
+    assert list(got) == [1, 2, 3]
+    assert len(taken) == 4
 
 
 def test_as_many_at_once_as_there_are_workers(workers: Callable[[int], Workers], stop: Stop) -> None:
     """Four tasks that wait for each other get through with four workers."""
     together = threading.Barrier(4, timeout=5)
     four = workers(4)
-    assert sorted(reported(reports([(four, lambda report: report(together.wait()))] * 8, stop))) == [
-        0,
-        0,
-        1,
-        1,
-        2,
-        2,
-        3,
-        3,
-    ]
+    waiting = reported(reports([(four, [lambda report: report(together.wait())] * 8)], stop))
+    assert sorted(waiting) == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_a_task_may_report_often_or_never(workers: Callable[[int], Workers], stop: Stop) -> None:
     """It is over when the task ends, not when it reports."""
     one = workers(1)
-    tasks = [(one, lambda _: None), (one, lambda report: [report("a"), report("b")]), (one, lambda _: None)]
-    assert reported(reports(tasks, stop)) == ["a", "b"]
+    tasks = [lambda _: None, lambda report: [report("a"), report("b")], lambda _: None]
+    assert reported(reports([(one, tasks)], stop)) == ["a", "b"]
 
 
 def test_an_error_comes_out_once_all_have_ended(workers: Callable[[int], Workers], stop: Stop) -> None:
@@ -79,14 +88,14 @@ def test_an_error_comes_out_once_all_have_ended(workers: Callable[[int], Workers
 
     got: list[bool] = []
     with pytest.raises(ZeroDivisionError):
-        got.extend(reports([(one, fail), (one, lambda report: report(stop.wished.is_set()))], stop))
+        got.extend(reports([(one, [fail, lambda report: report(stop.wished.is_set())])], stop))
     assert stop.wished.is_set()
 
 
 def test_an_error_costs_only_its_own_task(workers: Callable[[int], Workers], stop: Stop) -> None:
     """The worker lives on, and takes the next tasks."""
     one = workers(1)
-    failing = filter(None, reports([(one, lambda _: 1 / 0), (one, lambda report: report("after"))], stop))
+    failing = filter(None, reports([(one, [lambda _: 1 / 0, lambda report: report("after")])], stop))
     assert next(failing) == "after"
     with pytest.raises(ZeroDivisionError):
         next(failing)
@@ -95,10 +104,12 @@ def test_an_error_costs_only_its_own_task(workers: Callable[[int], Workers], sto
 def test_a_task_that_does_not_end_is_left_after_a_stop(workers: Callable[[int], Workers], stop: Stop) -> None:
     """When the run is to stop, what hangs is given the time for that and no more; the rest comes out."""
     release = threading.Event()
-    stop.wished.set()
-    tasks = [(workers(1), lambda report: report("quick")), (workers(1), lambda _: release.wait(5))]
 
-    got = reported(reports(tasks, stop))
+    def quick(report: Callable[[str], None]) -> None:
+        report("quick")
+        stop.wished.set()
+
+    got = reported(reports([(workers(1), [quick]), (workers(1), [lambda _: release.wait(5)])], stop))
 
     assert got == ["quick"]
     assert not release.is_set()
@@ -109,7 +120,7 @@ def test_without_a_stop_it_waits(workers: Callable[[int], Workers], stop: Stop) 
     """A task may take longer than a stop would allow as long as nobody wishes to stop."""
     release = threading.Event()
     threading.Timer(0.25, release.set).start()
-    assert reported(reports([(workers(1), lambda report: report(release.wait(5)))], stop)) == [True]
+    assert reported(reports([(workers(1), [lambda report: report(release.wait(5))])], stop)) == [True]
 
 
 def test_nothing_comes_when_nothing_is_reported_for_a_moment(workers: Callable[[int], Workers], stop: Stop) -> None:
@@ -121,7 +132,7 @@ def test_nothing_comes_when_nothing_is_reported_for_a_moment(workers: Callable[[
         release.wait(5)
         report("second")
 
-    got = reports([(workers(1), task)], stop)
+    got = reports([(workers(1), [task])], stop)
     assert [next(got), next(got)] == ["first", None]
     release.set()
     assert reported(got) == ["second"]
