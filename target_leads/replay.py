@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from target_leads.exceptions import RefusedAgain
+from target_leads.exceptions import RefusedAgain, SettingsError
 from target_leads.models import Outcome
 from target_leads.run import do_run
 from target_leads.store import DeadLetterFilter
@@ -32,6 +32,17 @@ class ReplayingTarget(TargetLeads):
         """Send those again that the filter means. However many are refused again, the others are sent."""
         super().__init__(config={**(config or {}), "reject_limit": "100%"}, **options)
         self._which = which
+
+    def run(self, file_input: object = None) -> None:  # noqa: ARG002 -- the target's signature
+        """Do the whole run.
+
+        Raises:
+            SettingsError: it would close dead letters without sending them, or there is no store.
+        """
+        for name in ("sandbox", "dry_run"):
+            if getattr(self.settings, name):
+                raise SettingsError([f"{name}: dead letters are sent again for good or not at all. Leave {name} out."])
+        super().run(None)
 
     def take_all(self, file_input: object = None) -> None:  # noqa: ARG002 -- the target's signature
         """Take the dead letters in place of any input."""

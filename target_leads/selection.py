@@ -100,7 +100,7 @@ class Selection:
                 yield _settled(
                     part.record, update.lead, Outcome.SUPERSEDED, "a later record of the same batch took it back"
                 )
-            yield _settled(last.record, update.lead, Outcome.UNCHANGED)
+            yield dataclasses.replace(_settled(last.record, update.lead, Outcome.UNCHANGED), update=update)
             return
         yield to_send
         if known:  # whether this step is accepted is not known yet, so the next one must not rely on it

@@ -219,3 +219,28 @@ def test_a_store_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "there is no store target-leads.db" in ended.stderr
     assert not (tmp_path / "target-leads.db").exists()
+
+
+@pytest.mark.parametrize("setting", ["sandbox", "dry_run"])
+def test_a_rehearsal_closes_nothing(setting: str, shop: Shop) -> None:
+    """What an emulator takes is not delivered: such a replay is refused before it begins."""
+    shop.settings[setting] = True
+    ended = shop.command("dead-letters", "replay")
+    assert (ended.returncode, ended.stderr.splitlines()[-1].split(":")[0]) == (2, setting)
+    assert shop.rows("SELECT count(*) FROM dead_letters WHERE closed_at IS NULL") == [(3,)]
+
+
+def test_a_replay_without_a_store_is_a_mistake(shop: Shop) -> None:
+    """A store that is named wrongly is not made, and nothing seems to be done."""
+    shop.settings["store_url"] = "sqlite:///elsewhere.db"
+    ended = shop.command("dead-letters", "replay")
+    assert (ended.returncode, "there is no store elsewhere.db" in ended.stderr) == (2, True)
+    assert not (shop.folder / "elsewhere.db").exists()
+
+
+def test_settings_may_stand_before_the_subcommand(shop: Shop) -> None:
+    """As Meltano puts them there."""
+    command = [sys.executable, "-m", "target_leads", "--config", "config.json", "dead-letters", "list"]
+    (shop.folder / "config.json").write_text(json.dumps(shop.settings | {"store_url": "sqlite:///elsewhere.db"}))
+    ended = subprocess.run(command, cwd=shop.folder, capture_output=True, text=True, check=False)
+    assert "there is no store elsewhere.db" in ended.stderr

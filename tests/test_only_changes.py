@@ -199,6 +199,14 @@ def test_a_version_that_is_older_than_the_accepted_one_is_superseded(generic: Pr
     assert generic.run({"id": "L", "note": "old", "at": 3}, resend="all", **versioned).count(Outcome.SUPERSEDED) == 1
 
 
+def test_a_newer_version_that_changes_nothing_counts_all_the_same(generic: Provider) -> None:
+    """After 5 and 7, which said the same, 6 is old."""
+    versioned = {"streams": {"leads": {"version_field": "at", "fields": {"note": "note"}}}}
+    generic.run({"id": "L", "note": "A", "at": 5}, **versioned)
+    assert generic.run({"id": "L", "note": "A", "at": 7}, **versioned).count(Outcome.UNCHANGED) == 1
+    assert generic.run({"id": "L", "note": "B", "at": 6}, **versioned).count(Outcome.SUPERSEDED) == 1
+
+
 def test_an_update_of_unknown_fate_is_forgotten(generic: Provider) -> None:
     """A is at the provider, B was written but its answer was lost, then the source is back at A: A is sent again."""
     generic.run({"id": "L", "note": "A", "email": "ada@example.com"})

@@ -46,6 +46,12 @@ class _Moment(click.ParamType[datetime.datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
 
 
+def _with_those_before(config_paths: tuple[str, ...]) -> tuple[str, ...]:
+    """All settings files, those too that stand before the subcommand."""
+    before: tuple[str, ...] = click.get_current_context().find_root().params.get("config_paths") or ()
+    return (*before, *config_paths)
+
+
 def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say which open dead letters are meant, and the store that holds them."""
     options = [
@@ -61,6 +67,7 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def wrapped(*, config_paths: tuple[str, ...], **given: Any) -> Any:  # noqa: ANN401 -- whatever the command returns
+        config_paths = _with_those_before(config_paths)
         names = {"ids", "provider", "stream", "outcome", "reason", "since", "until"}
         which = DeadLetterFilter(**{name: given.pop(name) for name in names})
         return command(config_paths=config_paths, which=which, **given)
@@ -97,7 +104,7 @@ def list_(*, config_paths: tuple[str, ...], which: DeadLetterFilter, as_format: 
 @click.pass_context
 def show(context: click.Context, *, dead_letter_id: int, config_paths: tuple[str, ...]) -> None:
     """Print one open dead letter as JSON, with the record as the tap sent it."""
-    with _store(config_paths) as store:
+    with _store(_with_those_before(config_paths)) as store:
         letters = list(store.dead_letters(DeadLetterFilter(ids=(dead_letter_id,))))
     if not letters:
         click.echo(f"There is no open dead letter {dead_letter_id}.", err=True)
@@ -132,6 +139,8 @@ def replay(context: click.Context, *, config_paths: tuple[str, ...], which: Dead
 
     Status 0 when every one is closed, 3 when some were refused again.
     """
+    with _store(config_paths):
+        pass  # it has to be there
     from target_leads.replay import replay as send_again  # noqa: PLC0415 -- the SDK takes half a second
 
     context.exit(send_again(config_paths, which))

@@ -115,7 +115,7 @@ class DeadLetterFilter:
 
 def find(connection: Connection, which: DeadLetterFilter) -> Iterator[DeadLetter]:
     """Open dead letters, oldest first."""
-    query = select(dead_letters).where(*which.conditions()).order_by(dead_letters.c.id)
+    query = select(dead_letters).where(*which.conditions()).order_by(dead_letters.c.created_at, dead_letters.c.id)
     for row in connection.execution_options(yield_per=1000).execute(query).mappings():
         yield DeadLetter(
             dead_letter_id=row["id"],

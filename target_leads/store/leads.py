@@ -81,7 +81,14 @@ class Leads:
             if entry.outcome is Outcome.DELIVERED:
                 self._before[sent.lead] = after(before, sent, self._fingerprints, self._definitions[sent.provider])
                 self._accepted_at[sent.lead] = moment
-            elif before is not None and (entry.outcome not in _AS_BEFORE or sent.may_be_written):
+            elif entry.outcome is Outcome.UNCHANGED:
+                if before is not None:  # the record differs in what is not sent, such as its version
+                    now = after(before, sent, self._fingerprints, self._definitions[sent.provider])
+                    self._before[sent.lead] = now
+                    restore(connection, sent.lead, now)
+                continue
+            # A job that ended badly may have written a part.
+            elif before is not None and (entry.outcome not in _AS_BEFORE or sent.may_be_written or entry.job_id):
                 self._before[sent.lead] = dataclasses.replace(before, fields={}, digest="")
             announced = self._sending.get(sent.lead)
             is_last = announced is None or announced.record is sent.record

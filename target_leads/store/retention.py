@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete
 
-from target_leads.store.tables import dead_letters, open_jobs, outcomes, runs
+from target_leads.store.tables import dead_letters, outcomes, runs
 
 if TYPE_CHECKING:
     import datetime
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 def remove_older(connection: Connection, moment: datetime.datetime) -> None:
     """Remove outcomes, runs and closed dead letters from before a moment. Open dead letters stay, however old.
 
-    So do open jobs, unless their provider does not know them any more.
+    So do open jobs: their records are nowhere else.
     """
     connection.execute(delete(outcomes).where(outcomes.c.settled_at < moment))
     connection.execute(delete(dead_letters).where(dead_letters.c.closed_at < moment))
-    connection.execute(delete(open_jobs).where(open_jobs.c.created_at < moment, open_jobs.c.fingerprint == ""))
     connection.execute(delete(runs).where(runs.c.started_at < moment))
