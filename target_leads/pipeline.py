@@ -165,9 +165,9 @@ class Pipeline:
         if self._dispatcher is None or self.store is None:
             return
         for wave in _waves(updates):
+            yield None  # all that is known so far is written down before anything is forgotten
             if not self._stopping.is_set():
                 yield from self._dispatcher.deliver(wave, self.store.forget)
-                yield None  # what this wave came to is written down before the next one is sent
 
     def _commit(self, group: Sequence[Settlement | OpenJob]) -> None:
         """Write first, count then: what the store did not take is not settled."""

@@ -207,6 +207,24 @@ def test_a_newer_version_that_changes_nothing_counts_all_the_same(generic: Provi
     assert generic.run({"id": "L", "note": "B", "at": 6}, **versioned).count(Outcome.SUPERSEDED) == 1
 
 
+def test_a_lead_is_forgotten_while_an_update_of_it_is_on_its_way() -> None:
+    """Also if a step before it in the batch was unchanged: that is written down first."""
+    known: list[tuple[str, int]] = []
+
+    def look(_: Arrival) -> Interference:
+        with contextlib.closing(sqlite3.connect("target-leads.db")) as connection:
+            known.extend(connection.execute("SELECT fields, (SELECT sum(unchanged) FROM runs) FROM leads"))
+        return Interference()
+
+    with serving("connect2capital") as provider:
+        example = load_example(provider.definition)
+        provider.run(example)
+        provider.interfere = look
+        report = provider.run({**example, "not_sent": 1}, {**example, "additionalInfo": "more"})
+        assert (report.count(Outcome.UNCHANGED), report.count(Outcome.DELIVERED)) == (1, 1)
+    assert known == [("{}", 1)]
+
+
 def test_an_update_of_unknown_fate_is_forgotten(generic: Provider) -> None:
     """A is at the provider, B was written but its answer was lost, then the source is back at A: A is sent again."""
     generic.run({"id": "L", "note": "A", "email": "ada@example.com"})

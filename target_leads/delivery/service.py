@@ -161,9 +161,7 @@ class _Exchange:
         self._left = left
         if not left:
             return dataclasses.replace(self._whole, kind=VerdictKind.DELIVERED)
-        return self._verdict_on(
-            left[0]
-        )  # the wish to wait stands in the headers, so it is the same for all that are left
+        return self._verdict_on(left[0])  # a wish to wait stands in the headers: it is the same for all of them
 
     def delivery(self, attempts: Attempts) -> Delivery:
         """What it all came to."""
