@@ -26,7 +26,6 @@ _COPIED = (
     "run_id",
     "created_at",
     "stream",
-    "tap_stream",
     "provider",
     "account",
     "lead_id",
@@ -119,6 +118,7 @@ def find(connection: Connection, which: DeadLetterFilter) -> Iterator[DeadLetter
     for row in connection.execution_options(yield_per=1000).execute(query).mappings():
         yield DeadLetter(
             dead_letter_id=row["id"],
+            tap_stream=row["tap_stream"] or row["stream"],
             key_properties=tuple(json.loads(row["key_properties"])),
             columns=tuple(json.loads(row["columns"])),
             outcome=Outcome(row["outcome"]),

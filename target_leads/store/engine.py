@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, func, insert, make_url, select, update
+from sqlalchemy import create_engine, event, func, insert, inspect, make_url, select, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from target_leads.exceptions import SettingsError, StoreError
@@ -89,9 +89,11 @@ def _make_tables(engine: Engine, store_url: str) -> None:
                 "Upgrade, or set store_url to another store."
             )
             raise StoreError(message)
+        there = set(inspect(connection).get_table_names())
         for number in range((version or VERSION) + 1, VERSION + 1):
-            for statement in CHANGES[number]:
-                connection.exec_driver_sql(statement)
+            for table, change in CHANGES[number]:
+                if table in there:
+                    connection.exec_driver_sql(f"ALTER TABLE {table} {change}")
             connection.execute(update(versions).values(version=number))
         metadata.create_all(connection)
         if connection.scalar(select(func.count()).select_from(keys)) == 0:

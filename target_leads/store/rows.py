@@ -33,6 +33,22 @@ def settlement_row(settlement: Settlement) -> dict[str, Any]:
     }
 
 
+def outcome_row(settlement: Settlement) -> dict[str, Any]:
+    """Columns of ``outcomes`` that say what became of a record."""
+    sent = settlement.update is not None and settlement.attempts > 0
+    names = field_names(settlement.update.body) if settlement.update is not None and sent else []
+    return {**settlement_row(settlement), "fields": storable(json.dumps(names))}
+
+
+def field_names(body: Mapping[str, Any]) -> list[str]:
+    """Names of the fields that a body sends; those in an object with a dot: ``phone.extension``."""
+    return [
+        name if inner is None else f"{name}.{inner}"
+        for name, value in body.items()
+        for inner in (value if isinstance(value, dict) and value else (None,))
+    ]
+
+
 def dead_letter_row(settlement: Settlement) -> dict[str, Any]:
     """Columns that only ``dead_letters`` has."""
     return {

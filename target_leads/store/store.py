@@ -23,7 +23,7 @@ from target_leads.store.open_jobs import (
     read_open_jobs,
 )
 from target_leads.store.retention import remove_older
-from target_leads.store.rows import dead_letter_row, settlement_row
+from target_leads.store.rows import dead_letter_row, outcome_row, settlement_row
 from target_leads.store.tables import FINGERPRINT_KEY, dead_letters, keys, outcomes, runs
 
 if TYPE_CHECKING:
@@ -191,13 +191,13 @@ class Store:
         for settled_at, entry in _in_order(moment, settlements):
             if entry.outcome is Outcome.UNSETTLED:
                 continue
-            row = {"run_id": run_id, **settlement_row(entry)}
             if entry.outcome is not Outcome.UNCHANGED:
-                told.append({**row, "settled_at": settled_at})
+                told.append({"run_id": run_id, "settled_at": settled_at, **outcome_row(entry)})
             if entry.record.dead_letter_id is not None:
                 file_again(connection, run_id, settled_at, entry)
             elif entry.outcome.is_dead_letter and not refile(connection, run_id, settled_at, entry):
-                refused.append({**row, "created_at": settled_at, **dead_letter_row(entry)})
+                row = {**settlement_row(entry), **dead_letter_row(entry)}
+                refused.append({"run_id": run_id, "created_at": settled_at, **row})
         if told:
             connection.execute(insert(outcomes), told)
         if refused:

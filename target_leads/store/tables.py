@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-VERSION = 2
+VERSION = 3
 """Of the tables below. A store of a newer version is refused."""
 
 FINGERPRINT_KEY = "fingerprints"
@@ -105,6 +105,7 @@ outcomes = Table(
     Column("run_id", String(36), nullable=False),
     Column("settled_at", _Moment, nullable=False),
     *_settlement_columns(),
+    Column("fields", Text, nullable=False, default="[]", comment="JSON list: names of the fields that were sent"),
     Index("outcomes_by_lead", "provider", "account", "lead_id"),
     Index("outcomes_by_run", "run_id"),
 )
@@ -137,6 +138,8 @@ leads = Table(
     Column("digest", String(32), nullable=False, comment="keyed hash of the record that was accepted last"),
     Column("version", Text, comment="its version, where the stream has such a field"),
     Column("accepted_at", _Moment, nullable=False),
+    Column("as_of", _Moment, comment="how new its data is: older dead letters are not sent over it"),
+    Column("run_id", String(36), nullable=False, default="", comment="the run that sent to it last; empty if two did"),
 )
 
 open_jobs = Table(
@@ -160,18 +163,22 @@ open_jobs = Table(
     Index("open_jobs_by_lead", "provider", "account", "base_url", "lead_id"),
 )
 
-CHANGES: dict[int, tuple[str, ...]] = {
+CHANGES: dict[int, tuple[tuple[str, str], ...]] = {
     2: (
         *(
-            f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''"
+            (table, f"ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
             for table in ("outcomes", "dead_letters")
             for column in ("error_code", "request_id")
         ),
-        "ALTER TABLE dead_letters ADD COLUMN tap_stream TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE dead_letters ADD COLUMN key_properties TEXT NOT NULL DEFAULT '[]'",
-        "ALTER TABLE dead_letters ADD COLUMN columns TEXT NOT NULL DEFAULT '[]'",
-        "ALTER TABLE dead_letters ADD COLUMN closed_because TEXT",
-        "UPDATE dead_letters SET tap_stream = stream",
+        ("dead_letters", "ADD COLUMN tap_stream TEXT NOT NULL DEFAULT ''"),
+        ("dead_letters", "ADD COLUMN key_properties TEXT NOT NULL DEFAULT '[]'"),
+        ("dead_letters", "ADD COLUMN columns TEXT NOT NULL DEFAULT '[]'"),
+        ("dead_letters", "ADD COLUMN closed_because TEXT"),
+    ),
+    3: (
+        ("outcomes", "ADD COLUMN fields TEXT NOT NULL DEFAULT '[]'"),
+        ("leads", "ADD COLUMN as_of TIMESTAMP WITH TIME ZONE"),
+        ("leads", "ADD COLUMN run_id VARCHAR(36) NOT NULL DEFAULT ''"),
     ),
 }
-"""What makes a store of the version before into one of this version. Tables that are new are made anyway."""
+"""What makes tables of the version before into those of this version. A table that is not there yet is made whole."""
