@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import simplejson
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Iterable
     from decimal import Decimal
 
@@ -32,6 +33,10 @@ class Accepted:
     digest: str = ""
     """Of the record that brought it there; empty if that is not known."""
     version: Decimal | None = None
+    as_of: datetime.datetime | None = None
+    """How new its data is; none if that is not known."""
+    run_id: str = field(default="", compare=False)
+    """The run that sent to the lead last."""
 
 
 class Fingerprints:
@@ -92,19 +97,28 @@ def after(
     accepted: Accepted | None, update: LeadUpdate, fingerprints: Fingerprints, definition: Definition
 ) -> Accepted:
     """What its provider has accepted of a lead once it has accepted an update, on top of what it had before."""
+    before = accepted or Accepted(fields={})
     hashes = fingerprints.of_fields(update, definition)
-    if accepted is not None and definition.update.partial:
-        hashes = {**accepted.fields, **{name: _merged(accepted.fields.get(name), new) for name, new in hashes.items()}}
-    version = update.version
-    if version is None and accepted is not None:
-        version = accepted.version
-    return Accepted(fields=hashes, digest=update.digest, version=version)
+    if definition.update.partial:
+        hashes = {**before.fields, **{name: _merged(before.fields.get(name), new) for name, new in hashes.items()}}
+    return dataclasses.replace(
+        before,
+        fields=hashes,
+        digest=update.digest,
+        version=before.version if update.version is None else update.version,
+        as_of=max(filter(None, (before.as_of, update.record.received_at)), default=None),
+    )
 
 
 def without(accepted: Accepted, fields: Iterable[str]) -> Accepted:
     """The same with nothing known of some fields."""
     kept = {name: value for name, value in accepted.fields.items() if name not in set(fields)}
     return dataclasses.replace(accepted, fields=kept, digest="")
+
+
+def without_all(accepted: Accepted) -> Accepted:
+    """The same with nothing known of any field."""
+    return dataclasses.replace(accepted, fields={}, digest="")
 
 
 def _is_accepted(old: object, new: object) -> bool:

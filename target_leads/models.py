@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Mapping
     from decimal import Decimal
 
@@ -93,8 +94,10 @@ class Record:
     """The stream as the tap calls it, before stream maps."""
     key_properties: tuple[str, ...] = ()
     """Those of the tap's stream."""
-    columns: tuple[str, ...] = ()
-    """Those that its SCHEMA names."""
+    columns: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What its SCHEMA says of each."""
+    received_at: datetime.datetime | None = None
+    """When it came. A dead letter that is sent again is as old as when it came first."""
     dead_letter_id: int | None = None
     """The dead letter that is sent again, if the record is one."""
 
@@ -146,6 +149,19 @@ class OpenJob:
 
     update: LeadUpdate
     job_id: str
+    begun_at: datetime.datetime | None = None
+    """When it began, if it is one of an earlier run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastSent:
+    """What was sent of a lead last, where its job is open."""
+
+    fingerprint: str
+    """Of the update; empty if another one may be the last."""
+    job_id: str
+    as_of: datetime.datetime | None
+    """How new its data is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +172,7 @@ class Settlement:
     outcome: Outcome
     provider: str = ""
     account: str = ""
+    base_url: str = ""
     lead_id: str = ""
     reason: str = ""
     """Why, in words that are the same for the same cause, so that they can be counted."""
@@ -174,3 +191,8 @@ class Settlement:
     """What was sent, if anything was."""
     job_id: str = ""
     """The provider's job that writes the update, if the provider writes later."""
+
+    @property
+    def lead(self) -> Lead:
+        """Which lead it is about, and where; parts of it are empty where there is none."""
+        return self.provider, self.account, self.base_url, self.lead_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import functools
 import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from target_leads.store import Store
 
 _COMMIT_EVERY_SECONDS = 0.5
+_TICK_SECONDS = 1e-6
+"""The least difference between two moments in the store."""
 
 
 class Pipeline:
@@ -58,6 +62,7 @@ class Pipeline:
         self._batch_size_rows = batch_size_rows
         self._clock = clock
         self._waiting: list[Record | Settlement] = []
+        self._last_moment = 0.0
         self._closed = False
 
     @property
@@ -73,13 +78,20 @@ class Pipeline:
         """
         if self.store is None or self._dispatcher is None:
             return
-        jobs = [job for job in self.store.open_jobs() if self.admission.can_ask_after(job.update)]
+        open_jobs = self.store.open_jobs()
+        jobs = [job for job in open_jobs if self.admission.can_ask_after(job.update)]
         self.report.jobs_looked_up += len(jobs)
+        self.report.jobs_of_others += len(open_jobs) - len(jobs)
         settled = filter(None, self._dispatcher.look_up(jobs))
         for _, of_one_job in itertools.groupby(settled, lambda entry: (entry.provider, entry.lead_id, entry.job_id)):
             settlements = list(of_one_job)
             if self.store.settle_job(self.report.run_id, settlements):
                 self.report.settle_job(settlements)
+
+    def moment(self) -> datetime.datetime:
+        """Now, and later than every moment that was asked for before."""
+        self._last_moment = max(self._clock.now(), self._last_moment + _TICK_SECONDS)
+        return datetime.datetime.fromtimestamp(self._last_moment, tz=datetime.timezone.utc)
 
     def receive(self, record: Record) -> None:
         """Take a record; it waits for the batch to fill."""
@@ -164,10 +176,11 @@ class Pipeline:
                 updates.append(entry)
         if self._dispatcher is None or self.store is None:
             return
+        forget = functools.partial(self.store.forget, self.report.run_id)
         for wave in _waves(updates):
             yield None  # all that is known so far is written down before anything is forgotten
             if not self._stopping.is_set():
-                yield from self._dispatcher.deliver(wave, self.store.forget)
+                yield from self._dispatcher.deliver(wave, forget)
 
     def _commit(self, group: Sequence[Settlement | OpenJob]) -> None:
         """Write first, count then: what the store did not take is not settled."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, Any
 
 from target_leads.exceptions import RefusedAgain, SettingsError
-from target_leads.models import Outcome
 from target_leads.run import do_run
-from target_leads.store import DeadLetterFilter
+from target_leads.store import DeadLetterFilter, singer_messages
 from target_leads.target import TargetLeads
 
 if TYPE_CHECKING:
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from target_leads.store import DeadLetter, Store
 
 _AT_ONCE = 500
-_OVERTAKEN = "something newer of the lead was accepted since"
 
 
 def replay(config_paths: tuple[str, ...], which: DeadLetterFilter) -> int:
@@ -47,20 +44,13 @@ class ReplayingTarget(TargetLeads):
     def take_all(self, file_input: object = None) -> None:  # noqa: ARG002 -- the target's signature
         """Take the dead letters in place of any input."""
         store = self.pipeline.store
-        began_at = datetime.datetime.now(tz=datetime.timezone.utc)
-        schemas: dict[str, Any] = {}
-        for letter in _letters(store, self._which) if store else ():
-            if self._is_stopping():
+        for message in singer_messages(_letters(store, self._which), store.identity) if store else ():
+            if self.is_stopping():
                 break
-            if schemas.get(letter.tap_stream) != letter.schema_message:
-                schemas[letter.tap_stream] = letter.schema_message
-                self._process_schema_message(letter.schema_message)
-            self.replayed = letter
-            versioned = letter.stream in self.settings.streams and self.settings.streams[letter.stream].version_field
-            if store and not versioned and store.was_overtaken(letter, before=began_at):
-                self.take_settled(letter.record_message, Outcome.SUPERSEDED, _OVERTAKEN)
+            if message["type"] == "SCHEMA":
+                self._process_schema_message(message)
             else:
-                self._process_record_message(letter.record_message)
+                self._process_record_message(message)
         self.process_endofpipe()
 
     def finish(self) -> None:

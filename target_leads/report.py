@@ -44,6 +44,8 @@ class RunReport:
         self._reasons: dict[tuple[str, Outcome, str], Reason] = {}
         self.jobs_looked_up = 0
         """Jobs of earlier runs that were asked after."""
+        self.jobs_of_others = 0
+        """Open jobs of accounts that this run's settings do not have: nobody asked after them."""
         self.dead_letters_of_jobs = 0
         """Records of earlier runs that were refused when their jobs ended."""
         self._jobs_ended: Counter[Outcome] = Counter()
@@ -124,6 +126,9 @@ class RunReport:
             still_open = self.jobs_looked_up - self._jobs_ended.total()
             ended = filter(None, (_words(self._jobs_ended), f"{still_open} still open" if still_open else ""))
             yield f"{_counted(self.jobs_looked_up, 'open job')} of earlier runs: {', '.join(ended)}"
+        if self.jobs_of_others:
+            jobs = _counted(self.jobs_of_others, "open job")
+            yield f"{jobs} of accounts or base URLs that the settings do not name: not asked after."
         for provider, counter in sorted(self._outcomes.items()):
             yield f"{provider}: {counter.total()} settled: {_words(counter)}"
 

@@ -9,12 +9,18 @@ from target_leads.changes import reduced, without
 from target_leads.models import LeadUpdate, Outcome, Settlement
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from decimal import Decimal
 
     from target_leads.admission import Addressed, Admission
     from target_leads.changes import Accepted, Fingerprints
-    from target_leads.models import Lead, Record
+    from target_leads.models import LastSent, Lead, Record
     from target_leads.providers import Definition
+
+
+_OLDER = "a newer version was accepted before"
+_OVERTAKEN = "something newer of the lead was sent since"
 
 
 class Memory(Protocol):
@@ -25,8 +31,8 @@ class Memory(Protocol):
     def recall(self, leads: Iterable[Lead]) -> dict[Lead, Accepted]:
         """What their providers last accepted, of those leads of which that is known."""
 
-    def open_jobs_of(self, leads: Iterable[Lead]) -> dict[Lead, tuple[str, str]]:
-        """Fingerprint of the last update that was sent for a lead, and its job, where that is open."""
+    def open_jobs_of(self, leads: Iterable[Lead]) -> dict[Lead, LastSent]:
+        """What was sent of a lead last, where its job is open."""
 
 
 class Selection:
@@ -56,10 +62,11 @@ class Selection:
                 yield _settled(entry.record, entry.lead, Outcome.UNCHANGED)
                 continue
             admitted = self._admission.admit(entry)
-            if isinstance(admitted, Settlement):
+            version = None if isinstance(admitted, Settlement) else admitted.version
+            if known and (reason := _overtaken(entry.record, version, known)):
+                yield _settled(entry.record, entry.lead, Outcome.SUPERSEDED, reason)
+            elif isinstance(admitted, Settlement):
                 yield admitted
-            elif known and _is_older(admitted, known):
-                yield _settled(entry.record, entry.lead, Outcome.SUPERSEDED, "a newer version was accepted before")
             else:
                 waiting.add(entry.lead)
                 updates.append(admitted)
@@ -71,27 +78,31 @@ class Selection:
         leads = {entry.lead for entry in addressed if entry.lead_id}
         return self._memory.recall(leads) if self._memory is not None else {}
 
-    def _open_jobs(self, updates: Iterable[LeadUpdate]) -> dict[Lead, tuple[str, str]]:
+    def _open_jobs(self, updates: Iterable[LeadUpdate]) -> dict[Lead, LastSent]:
         leads = {update.lead for update in updates if self._definitions[update.provider].job is not None}
         return self._memory.open_jobs_of(leads) if self._memory is not None and leads else {}
 
     def _still_to_send(
-        self, update: LeadUpdate, accepted: dict[Lead, Accepted], jobs: dict[Lead, tuple[str, str]]
+        self, update: LeadUpdate, accepted: dict[Lead, Accepted], jobs: dict[Lead, LastSent]
     ) -> Iterator[Settlement | LeadUpdate]:
         """The update, if it is to be sent; then a later step of the same lead in the batch is compared with it."""
         if self._memory is None:
             yield update
             return
         *earlier, last = update.parts or (update,)
-        fingerprint, job_id = jobs.pop(update.lead, ("", ""))
-        if fingerprint == self._memory.fingerprints.of(update.fields):
-            jobs[update.lead] = (fingerprint, job_id)
+        job = jobs.get(update.lead)
+        if job is not None and job.fingerprint == self._memory.fingerprints.of(update.fields):
             for part in (*earlier, last):
                 settled = _settled(
                     part.record, update.lead, Outcome.UNCONFIRMED, "the job that writes it has not ended"
                 )
-                yield dataclasses.replace(settled, job_id=job_id)
+                yield dataclasses.replace(settled, job_id=job.job_id)
             return
+        if job is not None and _is_dead_letter_from_before(last.record, job.as_of):
+            for part in (*earlier, last):
+                yield _settled(part.record, update.lead, Outcome.SUPERSEDED, _OVERTAKEN)
+            return
+        jobs.pop(update.lead, None)
         definition = self._definitions[update.provider]
         known = accepted.get(update.lead)
         to_send = update if self._resends_all else reduced(update, known, self._memory.fingerprints, definition)
@@ -107,12 +118,33 @@ class Selection:
             accepted[update.lead] = without(known, to_send.body)
 
 
-def _is_older(update: LeadUpdate, known: Accepted) -> bool:
-    return update.version is not None and known.version is not None and update.version < known.version
+def _overtaken(record: Record, version: Decimal | None, known: Accepted) -> str:
+    """Why a record must not be sent over what its provider has, if so: versions decide, else age.
+
+    The age of dead letters alone: clocks of several machines may differ by more than the time between two records.
+    """
+    if version is not None and known.version is not None and version != known.version:
+        return _OLDER if version < known.version else ""
+    return _OVERTAKEN if _is_dead_letter_from_before(record, known.as_of) else ""
+
+
+def _is_dead_letter_from_before(record: Record, as_of: datetime.datetime | None) -> bool:
+    return (
+        record.dead_letter_id is not None
+        and record.received_at is not None
+        and as_of is not None
+        and record.received_at < as_of
+    )
 
 
 def _settled(record: Record, lead: Lead, outcome: Outcome, reason: str = "") -> Settlement:
-    provider, account, _, lead_id = lead
+    provider, account, base_url, lead_id = lead
     return Settlement(
-        record=record, outcome=outcome, provider=provider, account=account, lead_id=lead_id, reason=reason
+        record=record,
+        outcome=outcome,
+        provider=provider,
+        account=account,
+        base_url=base_url,
+        lead_id=lead_id,
+        reason=reason,
     )

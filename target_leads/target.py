@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import dataclasses
 import difflib
-import os
-import threading
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.exceptions import MapExpressionError, RecordsWithoutSchemaException
@@ -27,6 +24,7 @@ from target_leads.settings import Settings
 from target_leads.settings_reference import complete_schema, findings_beyond_our_own
 from target_leads.sinks import LeadSink
 from target_leads.stream_maps import StreamMaps
+from target_leads.termination import Termination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +35,7 @@ if TYPE_CHECKING:
 
     from target_leads.pipeline import Pipeline
     from target_leads.report import RunReport
-    from target_leads.store import DeadLetter
-
-_STDERR = 2
+    from target_leads.store import Store
 
 
 class TargetLeads(Target):
@@ -72,16 +68,13 @@ class TargetLeads(Target):
         Raises:
             SettingsError: a setting is wrong; it lists all that are.
         """
-        self._stopping = threading.Event()
-        self._signal_number = 0
+        self._termination = Termination()
         self._resources = contextlib.ExitStack()
         self._pipeline: Pipeline | None = None
         self.original = Record(stream="", fields={}, original={})
-        self._columns: dict[str, tuple[str, ...]] = {}
-        """Those that the SCHEMA of each of the tap's streams names."""
-        self.replayed: DeadLetter | None = None
-        """The dead letter that the next record is, if it is one that is sent again."""
-        self._reader = MessageReader(should_stop=self._is_stopping)
+        self._columns: dict[str, Mapping[str, Any]] = {}
+        """What the SCHEMA of each of the tap's streams says of its columns."""
+        self._reader = MessageReader(should_stop=self.is_stopping)
         options.setdefault("message_reader", self._reader)
         self.append_builtin_config(self.config_jsonschema)
         settings = {
@@ -90,6 +83,7 @@ class TargetLeads(Target):
             **({"dry_run": True} if dry_run else {}),
         }
         super().__init__(config={name: value for name, value in settings.items() if value is not None}, **options)
+        self._termination.shutdown_seconds = self.settings.shutdown_seconds
         self.max_parallelism = 1  # parallelism belongs to the dispatcher
 
     @property
@@ -101,7 +95,7 @@ class TargetLeads(Target):
         """
         if self._pipeline is None:
             self._pipeline = self._resources.enter_context(
-                open_pipeline(self.settings, write_state=print_line, stopping=self._stopping)
+                open_pipeline(self.settings, write_state=print_line, stopping=self._termination.stopping)
             )
         return self._pipeline
 
@@ -140,13 +134,17 @@ class TargetLeads(Target):
         """What the run has done; none if it did not begin."""
         return None if self._pipeline is None else self._pipeline.report
 
+    def is_stopping(self) -> bool:
+        """Whether nothing more is to be read."""
+        return self._termination.is_asked_for
+
     # Where the SDK's ways are left
 
     def process_endofpipe(self) -> None:
         """Settle the rest. The pipeline is closed here and not with a sink: others may still hold records."""
         super().process_endofpipe()
-        if self._signal_number:
-            raise Interrupted(self._signal_number)
+        if self._termination.signal_number:
+            raise Interrupted(self._termination.signal_number)
         self.pipeline.finish()
         self.finish()
         self.close(exit_status=0)
@@ -195,7 +193,7 @@ class TargetLeads(Target):
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         """Open a stream."""
         super()._process_schema_message(message_dict)
-        self._columns[message_dict["stream"]] = tuple(message_dict["schema"]["properties"])
+        self._columns[message_dict["stream"]] = message_dict["schema"]["properties"]
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Take a record through its stream maps to the sink.
@@ -208,33 +206,40 @@ class TargetLeads(Target):
         if stream not in self.mapper.stream_maps:
             what = f"is a RECORD of the stream {stream}, whose SCHEMA did not come before it"
             raise RecordsWithoutSchemaException(self._reader.unreadable(what))
-        stream_maps = self._stream_maps(message_dict)
+        stream_maps = self.mapper.stream_maps[stream]
+        self.original = Record(
+            stream=stream,
+            fields={},
+            original=message_dict["record"],
+            tap_stream=stream,
+            key_properties=tuple(stream_maps[0].raw_key_properties or ()) if stream_maps else (),
+            columns=self._columns[stream],
+            received_at=self.pipeline.moment(),
+        )
+        if (own := self._own_dead_letter(message_dict)) is not None:
+            (dead_letter_id, store) = own
+            letter = store.open_dead_letter(dead_letter_id)
+            if letter is None:
+                self._take_settled(stream, Outcome.IGNORED, "the dead letter was closed before")
+                return
+            self.original = dataclasses.replace(
+                self.original, dead_letter_id=dead_letter_id, received_at=letter.created_at
+            )
+            # The other streams that the tap's is mapped to have had it.
+            stream_maps = [each for each in stream_maps if each.stream_alias == letter.stream] or stream_maps
         taken = [self._take(stream_map) for stream_map in stream_maps]
         if not any(taken):
             alias = stream_maps[0].stream_alias if stream_maps else stream
             self._take_settled(alias, Outcome.IGNORED, "filtered by stream_maps")
         self._handle_max_record_age()
 
-    def take_settled(self, message: dict[str, Any], outcome: Outcome, reason: str) -> None:
-        """Take a RECORD whose fate is known before anybody looks at it."""
-        for stream_map in self._stream_maps(message):
-            self._take_settled(stream_map.stream_alias, outcome, reason)
-
-    def _stream_maps(self, message: dict[str, Any]) -> list[StreamMap]:
-        """The stream maps that a record goes through, which is now the one at hand."""
-        stream_maps = self.mapper.stream_maps[message["stream"]]
-        if self.replayed is not None:  # the other streams that the tap's is mapped to have had it
-            stream_maps = [each for each in stream_maps if each.stream_alias == self.replayed.stream] or stream_maps
-        self.original = Record(
-            stream=message["stream"],
-            fields={},
-            original=message["record"],
-            tap_stream=message["stream"],
-            key_properties=tuple(stream_maps[0].raw_key_properties or ()) if stream_maps else (),
-            columns=self._columns[message["stream"]],
-            dead_letter_id=None if self.replayed is None else self.replayed.dead_letter_id,
-        )
-        return stream_maps
+    def _own_dead_letter(self, message: Mapping[str, Any]) -> tuple[int, Store] | None:
+        """Which dead letter of which store a RECORD is, if it is one of this run's own store."""
+        store, mark = self.pipeline.store, message.get("dead_letter")
+        if store is None or self.settings.sandbox or not isinstance(mark, dict):
+            return None
+        is_own = mark.get("store") == store.identity and isinstance(mark.get("id"), int)
+        return (mark["id"], store) if is_own else None
 
     def _take(self, stream_map: StreamMap) -> bool:
         """Take the current record by one stream map; returns false if the map filters it out."""
@@ -266,7 +271,7 @@ class TargetLeads(Target):
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Treat the records in batch files like any others; the SDK would pass them by stream maps and hooks."""
         for record in batch_records(message_dict, self._reader.parse_record):
-            if self._is_stopping():
+            if self.is_stopping():
                 break
             self._process_record_message({"type": "RECORD", "stream": message_dict["stream"], "record": record})
 
@@ -280,23 +285,4 @@ class TargetLeads(Target):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- the SDK's signature
         """Stop taking records and let what is in flight finish; a second signal leaves at once."""
-        if self._signal_number:
-            os._exit(128 + signum)
-        self._signal_number = signum
-        if self._reader.is_waiting:
-            raise Interrupted(signum)
-        # In a thread, and one that takes no lock to start: the code that the signal interrupted may hold the event's.
-        _thread.start_new_thread(self._stop, ())
-
-    def _is_stopping(self) -> bool:
-        return bool(self._signal_number) or self._stopping.is_set()
-
-    def _stop(self) -> None:
-        self._stopping.set()
-        words = (
-            f"Stopping: what is in flight may take {self.settings.shutdown_seconds:g} s more. "
-            "Send the signal again to leave at once.\n"
-        )
-        with contextlib.suppress(OSError):
-            # Not by sys.stderr: the interrupted code may be in the middle of a write to it.
-            os.write(_STDERR, words.encode())
+        self._termination.handle(signum, may_interrupt=self._reader.is_waiting)

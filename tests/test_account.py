@@ -241,7 +241,13 @@ def test_the_sandbox_gets_no_credential(definition: Definition) -> None:
     config = sandbox_config(
         definition, {"token": SECRET, "region": "eu", "base_url": "https://x"}, url="http://127.0.0.1/g"
     )
-    assert config == {"token": "sandbox", "region": "eu", "branch": "north", "base_url": "http://127.0.0.1/g"}
+    assert config == {
+        "token": "sandbox",
+        "region": "eu",
+        "branch": "north",
+        "base_url": "http://127.0.0.1/g",
+        "account": "sandbox",
+    }
     assert sandbox_config(definition, {"branch": "south"}, url="http://127.0.0.1/g") == {
         "token": "sandbox",
         "branch": "south",

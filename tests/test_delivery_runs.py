@@ -58,6 +58,12 @@ def rows(query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
+def write(statement: str) -> None:
+    """Change that store."""
+    with contextlib.closing(sqlite3.connect("target-leads.db")) as connection, connection:
+        connection.execute(statement)
+
+
 def states(capsys: pytest.CaptureFixture[str]) -> list[int]:
     """The bookmarks of the STATE lines on stdout, of which there is nothing else."""
     return [json.loads(line)["bookmark"] for line in capsys.readouterr().out.splitlines()]
@@ -223,6 +229,28 @@ def test_a_job_that_fails_after_the_run_becomes_a_dead_letter(slow_jobs: dict[st
     assert report.count(Outcome.UNCONFIRMED) == report.received == 1
 
 
+def test_a_job_that_its_provider_does_not_know_any_more_becomes_a_dead_letter(slow_jobs: dict[str, Any]) -> None:
+    """Whether it wrote the update nobody can say; it is not asked after for ever, and its record is kept.
+
+    A job that has just begun may come to be known yet.
+    """
+    with serving(slow_jobs, when(lambda _: False, "")):
+        run(slow_jobs, record("L-1", first_name="Ada"))
+        write("UPDATE open_jobs SET job_id = 'nobody-knows'")
+        young = run(slow_jobs)
+        assert (list(young.lines()), len(rows("SELECT * FROM open_jobs"))) == (
+            ["1 open job of earlier runs: 1 still open"],
+            1,
+        )
+        write("UPDATE open_jobs SET created_at = datetime('now', '-2 hours')")
+        old = run(slow_jobs)
+    assert list(old.lines()) == ["1 open job of earlier runs: 1 failed"]
+    assert rows("SELECT * FROM open_jobs") == []
+    assert rows("SELECT outcome, reason, lead_id FROM dead_letters") == [
+        ("failed", "the provider knows no such job any more; whether it wrote the update is not known", "L-1")
+    ]
+
+
 @pytest.fixture
 def failing_lead() -> str:
     """A lead whose jobs fail."""
@@ -264,7 +292,8 @@ def test_a_job_of_an_account_that_is_not_there_waits(
     if change:
         slow_jobs["providers"]["propexo_entrata"] |= change
     report = run(slow_jobs if change else generic_config)
-    assert list(report.lines()) == []
+    told = "1 open job of accounts or base URLs that the settings do not name: not asked after."
+    assert list(report.lines()) == [told]
     assert (calls(emulator), rows("SELECT count(*) FROM open_jobs")) == (["update", "job"], [(1,)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections import Counter
 from decimal import Decimal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_leads.changes import Accepted
-    from target_leads.models import Lead
+    from target_leads.models import LastSent, Lead
     from target_leads.providers import Definition
 
 FOLDERS = Path(__file__).parent / "providers"
@@ -69,7 +70,7 @@ class Run:
         """Select a batch and have all of it delivered; returns the bodies that were sent."""
         selected = self.select(*records)
         updates = [entry for entry in selected if isinstance(entry, LeadUpdate)]
-        self.store.forget(updates)
+        self.store.forget("run", updates)
         self.settle(*(settled(update) for update in updates))
         return [update.body for update in updates]
 
@@ -216,7 +217,7 @@ def test_a_lead_that_was_forgotten_is_sent_whole(run: Callable[..., Run]) -> Non
     killed = run()
     (update,) = killed.select(record(a=2, b=1))
     assert isinstance(update, LeadUpdate)
-    killed.store.forget([update])
+    killed.store.forget("run", [update])
     assert bodies(run().select(record(a=1, b=1))) == [{"a": 1, "b": 1}]
 
 
@@ -245,7 +246,7 @@ def test_a_step_does_not_rely_on_the_one_before_it(outcome: str, run: Callable[.
     first, second = now.select(record(a=2, b=1), record(a=2, b=2))
     assert isinstance(first, LeadUpdate)
     assert isinstance(second, LeadUpdate)
-    now.store.forget([first, second])
+    now.store.forget("run", [first, second])
     now.settle(dataclasses.replace(settled(first), outcome=Outcome(outcome)), settled(second))
     later = bodies(run("steps").select(record(a=2, b=2)))
     assert any("a" in body for body in (second.body, *later))
@@ -296,7 +297,7 @@ def test_an_older_version_is_superseded_though_its_lead_was_forgotten(run: Calla
     versioned = {"stream": {"version_field": "at"}}
     run(**versioned).deliver(record(a="new", at=5))
     killed = run(**versioned)
-    killed.store.forget([entry for entry in killed.select(record(a="x", at=6)) if isinstance(entry, LeadUpdate)])
+    killed.store.forget("run", [entry for entry in killed.select(record(a="x", at=6)) if isinstance(entry, LeadUpdate)])
     assert outcomes(run(**versioned).select(record(a="old", at=4))) == ["superseded"]
 
 
@@ -344,7 +345,7 @@ def with_open_job(run: Callable[..., Run], **fields: Any) -> None:
     first = run("jobs")
     (update,) = first.select(record(**fields))
     assert isinstance(update, LeadUpdate)
-    first.store.forget([update])
+    first.store.forget("run", [update])
     first.settle(OpenJob(update=update, job_id="J-1"))
 
 
@@ -373,6 +374,72 @@ def test_all_records_of_a_merged_update_share_its_open_job(run: Callable[..., Ru
     ] * 2
 
 
+# Dead letters that are sent again
+
+
+NOON = datetime.datetime(2026, 3, 29, 12, 0, tzinfo=datetime.timezone.utc)
+
+
+def at(hour: int, entry: Record, *, again: bool = False) -> Record:
+    """The record as it came at this hour, or as the dead letter of then."""
+    moment = NOON.replace(hour=hour)
+    return dataclasses.replace(entry, received_at=moment, dead_letter_id=1 if again else None)
+
+
+@pytest.mark.parametrize(
+    ("hour", "email", "expected"),
+    [
+        (9, "a@example.com", ["superseded"]),
+        (11, "a@example.com", []),
+        (9, "none", ["superseded"]),
+        (11, "none", ["invalid"]),
+    ],
+    ids=["older", "newer", "older and invalid", "newer and invalid"],
+)
+def test_a_dead_letter_is_not_sent_over_newer_data(
+    hour: int, email: str, expected: list[str], run: Callable[..., Run]
+) -> None:
+    """When it came decides, and not when it is sent again; nor does it matter whose it was taken for then."""
+    run().deliver(at(10, record(a=2)))
+    assert outcomes(run().select(at(hour, record(email=email), again=True))) == expected
+
+
+def test_a_record_that_is_no_dead_letter_is_never_too_old(run: Callable[..., Run]) -> None:
+    """The clocks of two machines may differ; what a tap sends now is sent."""
+    run().deliver(at(10, record(a=1)))
+    assert bodies(run().select(at(9, record(a=2)))) == [{"a": 2}]
+
+
+def test_dead_letters_of_a_lead_are_as_old_as_they_are(run: Callable[..., Run]) -> None:
+    """Sent again, the first does not overtake the second, but the second would the first."""
+    run().deliver(at(8, record(a=1), again=True))
+    run().deliver(at(9, record(a=2), again=True))
+    assert outcomes(run().select(at(8, record(a=1), again=True))) == ["superseded"]
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [(1, ["superseded"]), (2, ["superseded"]), (3, [])], ids=["older", "the same", "newer"]
+)
+def test_versions_say_more_than_age(version: int, expected: list[str], run: Callable[..., Run]) -> None:
+    """A dead letter that came earlier is sent all the same if its version is newer; between equals age decides."""
+    versioned = {"stream": {"version_field": "v"}}
+    run(**versioned).deliver(at(10, record(a=1, v=2)))
+    assert outcomes(run(**versioned).select(at(9, record(a=2, v=version), again=True))) == expected
+
+
+@pytest.mark.parametrize(("hour", "expected"), [(9, ["superseded"]), (11, [])], ids=["older", "newer"])
+def test_a_dead_letter_is_not_sent_over_what_is_being_written(
+    hour: int, expected: list[str], run: Callable[..., Run]
+) -> None:
+    """A job that has not ended is on its way to be the newest there is."""
+    first = run("jobs")
+    (update,) = first.select(at(10, record(a=1)))
+    assert isinstance(update, LeadUpdate)
+    first.store.forget("run", [update])
+    first.settle(OpenJob(update=update, job_id="J-1"))
+    assert outcomes(run("jobs").select(at(hour, record(a=2), again=True))) == expected
+
+
 def test_jobs_are_looked_for_only_where_a_provider_has_them(
     run: Callable[..., Run], definitions: Mapping[str, Definition]
 ) -> None:
@@ -389,7 +456,7 @@ def test_jobs_are_looked_for_only_where_a_provider_has_them(
             questions.append(["recall", *sorted(lead[-1] for lead in leads)])
             return {}
 
-        def open_jobs_of(self, leads: Iterable[Lead]) -> dict[Lead, tuple[str, str]]:
+        def open_jobs_of(self, leads: Iterable[Lead]) -> dict[Lead, LastSent]:
             """No job is open."""
             questions.append(["jobs", *sorted(lead[-1] for lead in leads)])
             return {}

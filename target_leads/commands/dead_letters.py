@@ -17,7 +17,7 @@ import simplejson
 from target_leads.commands.tables import print_table
 from target_leads.config_files import ENVIRONMENT, read_config
 from target_leads.models import Outcome
-from target_leads.store import DeadLetterFilter, Store
+from target_leads.store import DeadLetterFilter, Store, singer_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,13 +122,9 @@ def show(context: click.Context, *, dead_letter_id: int, config_paths: tuple[str
 @_filtered
 def export(*, config_paths: tuple[str, ...], which: DeadLetterFilter) -> None:
     """Print open dead letters as Singer messages: piped into target-leads they are sent again."""
-    schemas: dict[str, Any] = {}
     with _store(config_paths) as store:
-        for letter in store.dead_letters(which):
-            if schemas.get(letter.tap_stream) != letter.schema_message:
-                schemas[letter.tap_stream] = letter.schema_message
-                _print_message(letter.schema_message)
-            _print_message(letter.record_message)
+        for message in singer_messages(store.dead_letters(which), store.identity):
+            sys.stdout.write(simplejson.dumps(message, use_decimal=True, allow_nan=True) + "\n")
 
 
 @dead_letters.command()
@@ -200,7 +196,3 @@ def _row(letter: DeadLetter) -> dict[str, Any]:
         "attempts": letter.attempts,
         "job_id": letter.job_id,
     }
-
-
-def _print_message(message: dict[str, Any]) -> None:
-    sys.stdout.write(simplejson.dumps(message, use_decimal=True, allow_nan=True) + "\n")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
-
-
+_UNKNOWN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+"""Answers by which a provider says that it knows no such job."""
 _IN_A_ROW = 3
 """Jobs of one account asked after in vain, one after the other, that show that it is no use now."""
 
@@ -35,6 +35,8 @@ class Question:
     result: Result
     channel: Channel
     was_asked: bool = False
+    is_old: bool = False
+    """Whether the job began so long ago that its provider would know it by now, if it ever did."""
 
 
 def confirm(questions: Sequence[Question], *, timeout_seconds: float, stop: Stop) -> Iterator[Settlement | None]:
@@ -77,7 +79,17 @@ def confirm(questions: Sequence[Question], *, timeout_seconds: float, stop: Stop
             break
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
     for question in open_questions.values():
-        yield from settlements_of(question.result)
+        yield from settlements_of(_given_up(question))
+
+
+def _given_up(question: Question) -> Result:
+    """What is left of a question that got no answer: the update fails if its provider knows no such job, or no more."""
+    attempts = question.result.attempts
+    if not question.is_old or attempts.verdict.status not in _UNKNOWN:
+        return question.result
+    reason = "the provider knows no such job any more; whether it wrote the update is not known"
+    verdict = dataclasses.replace(attempts.verdict, kind=VerdictKind.RETRY, reason=reason)
+    return dataclasses.replace(question.result, attempts=dataclasses.replace(attempts, verdict=verdict))
 
 
 def _ask(

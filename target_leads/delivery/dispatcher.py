@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from target_leads.delivery.workers import Task, Workers
     from target_leads.models import LeadUpdate, Settlement
 
+_OLD_AFTER_SECONDS = 3600.0
+"""No provider says how long it takes to know a job that it has begun; an hour is far longer than any run waits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
@@ -207,7 +210,8 @@ class Dispatcher:
         verdict = Verdict(kind=VerdictKind.ACCEPTED, reason="the job has not ended", job_id=job.job_id)
         attempts = Attempts(verdict=verdict, count=0, waited_seconds=0.0, first_ended_at=0.0, last_began_at=0.0)
         result = Result(update=job.update, attempts=attempts)
-        return Question(result=result, channel=self._channel(job.update.provider))
+        is_old = job.begun_at is not None and self._stop.clock.now() - job.begun_at.timestamp() > _OLD_AFTER_SECONDS
+        return Question(result=result, channel=self._channel(job.update.provider), is_old=is_old)
 
     def _do(self, task: _Task, report: Callable[[Settlement | Question | _Task], None]) -> None:
         """Deliver a unit; reports what is left of it if the provider had no room. Runs in a worker."""

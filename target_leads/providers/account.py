@@ -67,13 +67,16 @@ class Account:
 
 
 def sandbox_config(definition: Definition, config: Mapping[str, Any], *, url: str) -> dict[str, Any]:
-    """The same settings pointed at the sandbox: its URL for the base URL, and no credential of the user's."""
+    """The same settings pointed at the sandbox: its URL for the base URL, and no credential of the user's.
+
+    As an account of its own, so that what the sandbox refuses is kept apart from what the provider did.
+    """
     stand_ins = {
         name: next(iter(setting.choices), _SANDBOX_CREDENTIAL)
         for name, setting in definition.settings.items()
         if setting.secret or (setting.default is None and name not in config)
     }
-    return {**config, **stand_ins, "base_url": url}
+    return {**config, **stand_ins, "base_url": url, "account": "sandbox"}
 
 
 def _findings(definition: Definition, config: Mapping[str, Any]) -> Iterator[str]:

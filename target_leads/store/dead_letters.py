@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, update
 
 from target_leads.models import Outcome, Violation
-from target_leads.store.rows import dead_letter_row, record_of, settlement_row
-from target_leads.store.tables import dead_letters, leads
+from target_leads.store.rows import columns_of, dead_letter_row, record_of, settlement_row
+from target_leads.store.tables import dead_letters
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -49,8 +49,8 @@ class DeadLetter:
     tap_stream: str
     """The stream as the tap calls it, before stream maps."""
     key_properties: tuple[str, ...]
-    columns: tuple[str, ...]
-    """Those that the tap's SCHEMA named."""
+    columns: Mapping[str, Any]
+    """What the tap's SCHEMA said of each."""
     provider: str
     account: str
     lead_id: str
@@ -67,19 +67,19 @@ class DeadLetter:
 
     @property
     def schema_message(self) -> dict[str, Any]:
-        """A Singer SCHEMA for its stream, with the tap's keys and columns; of what type they are is not kept."""
-        properties: dict[str, Any] = {name: {} for name in (*self.key_properties, *(self.columns or self.record))}
+        """The Singer SCHEMA of its stream, as far as it is kept: the tap's keys and columns."""
+        properties = {name: {} for name in (*self.key_properties, *self.record)} if not self.columns else self.columns
         return {
             "type": "SCHEMA",
             "stream": self.tap_stream,
             "key_properties": list(self.key_properties),
-            "schema": {"properties": properties},
+            "schema": {"properties": dict(properties)},
         }
 
-    @property
-    def record_message(self) -> dict[str, Any]:
-        """The Singer RECORD as it came."""
-        return {"type": "RECORD", "stream": self.tap_stream, "record": dict(self.record)}
+    def record_message(self, store: str) -> dict[str, Any]:
+        """The Singer RECORD as it came, and which dead letter of which store it is."""
+        mark = {"id": self.dead_letter_id, "store": store}
+        return {"type": "RECORD", "stream": self.tap_stream, "record": dict(self.record), "dead_letter": mark}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,16 @@ class DeadLetterFilter:
             yield columns.created_at < self.until
 
 
+def singer_messages(letters: Iterable[DeadLetter], store: str) -> Iterator[dict[str, Any]]:
+    """Dead letters of a store as Singer messages: records, and before each the SCHEMA of its stream where it is new."""
+    schemas: dict[str, Any] = {}
+    for letter in letters:
+        if schemas.get(letter.tap_stream) != letter.schema_message:
+            schemas[letter.tap_stream] = letter.schema_message
+            yield letter.schema_message
+        yield letter.record_message(store)
+
+
 def find(connection: Connection, which: DeadLetterFilter) -> Iterator[DeadLetter]:
     """Open dead letters, oldest first."""
     query = select(dead_letters).where(*which.conditions()).order_by(dead_letters.c.created_at, dead_letters.c.id)
@@ -120,7 +130,7 @@ def find(connection: Connection, which: DeadLetterFilter) -> Iterator[DeadLetter
             dead_letter_id=row["id"],
             tap_stream=row["tap_stream"] or row["stream"],
             key_properties=tuple(json.loads(row["key_properties"])),
-            columns=tuple(json.loads(row["columns"])),
+            columns=columns_of(row["columns"]),
             outcome=Outcome(row["outcome"]),
             violations=tuple(Violation(**violation) for violation in json.loads(row["violations"])),
             record=record_of(row["record"]),
@@ -151,7 +161,8 @@ def refile(connection: Connection, run_id: str, moment: datetime.datetime, entry
         dead_letters.c.closed_at.is_(None),
         dead_letters.c.run_id != run_id,
     )
-    return connection.execute(earlier.values(run_id=run_id, created_at=moment, **row)).rowcount > 0
+    received_at = entry.record.received_at or moment
+    return connection.execute(earlier.values(run_id=run_id, created_at=received_at, **row)).rowcount > 0
 
 
 def close(connection: Connection, ids: Sequence[int], *, moment: datetime.datetime, because: str) -> int:
@@ -162,15 +173,3 @@ def close(connection: Connection, ids: Sequence[int], *, moment: datetime.dateti
         row = update(dead_letters).where(some, dead_letters.c.closed_at.is_(None))
         closed += connection.execute(row.values(closed_at=moment, closed_because=because)).rowcount
     return closed
-
-
-def was_overtaken(connection: Connection, letter: DeadLetter, *, before: datetime.datetime) -> bool:
-    """Whether something of the lead was accepted after the dead letter was filed, and before another moment."""
-    newer = select(leads.c.lead_id).where(
-        leads.c.provider == letter.provider,
-        leads.c.account == letter.account,
-        leads.c.lead_id == letter.lead_id,
-        leads.c.accepted_at > letter.created_at,
-        leads.c.accepted_at < before,
-    )
-    return bool(letter.lead_id) and connection.execute(newer.limit(1)).first() is not None

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, case, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_leads.changes import Accepted, after
+from target_leads.changes import Accepted, after, without_all
 from target_leads.models import Outcome
-from target_leads.store.tables import leads
+from target_leads.store.tables import dead_letters, leads
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy import ColumnElement, Connection, RowMapping, Table
 
     from target_leads.changes import Fingerprints
     from target_leads.models import Lead, LeadUpdate, Settlement
@@ -43,6 +43,8 @@ class Leads:
         """What was announced last for each lead."""
         self._accepted_at: dict[Lead, datetime.datetime] = {}
         """When something of a lead was accepted last in this batch, if anything was."""
+        self._shared: set[Lead] = set()
+        """Leads that another run sent to since they were recalled."""
         self._earlier_jobs: Counter[Lead] = Counter()
         """Open jobs of leads for which a later update was sent: which is written last nobody knows."""
 
@@ -50,27 +52,44 @@ class Leads:
         """What was last accepted of a batch's leads, where that is known."""
         self._earlier_jobs.clear()
         self._accepted_at.clear()
+        self._shared.clear()
         self._sending.clear()
         self._before = {
-            (row["provider"], row["account"], row["base_url"], row["lead_id"]): _accepted(dict(row))
+            lead_of(row): _accepted(dict(row))
             for condition in are_leads(leads, wanted)
             for row in connection.execute(select(leads).where(condition)).mappings()
         }
         return dict(self._before)
 
-    def forget(self, connection: Connection, updates: Iterable[LeadUpdate]) -> None:
-        """These leads are about to change: whatever happens from here on, nothing is known of their fields."""
+    def forget(self, connection: Connection, run_id: str, updates: Iterable[LeadUpdate]) -> None:
+        """These leads are about to change: whatever happens from here on, nothing is known of their fields.
+
+        What this run knew of one that another run sent to since may no longer be so.
+        """
         sending = {entry.lead: entry for entry in updates}
+        again = self._sending.keys() & sending.keys()
         self._sending.update(sending)
         for condition in are_leads(leads, sending):
-            connection.execute(update(leads).where(condition).values(fields="{}", digest=""))
+            for row in connection.execute(select(leads).where(condition).with_for_update()).mappings():
+                lead = lead_of(row)
+                before, now = self._before.get(lead), _accepted(dict(row))
+                if lead in again and now.run_id == run_id:
+                    continue
+                if before is None or (before.run_id, before.fields) != (now.run_id, now.fields):
+                    self._shared.add(lead)
+                self._before[lead] = dataclasses.replace(now, run_id=run_id)
+            connection.execute(update(leads).where(condition).values(fields="{}", digest="", run_id=run_id))
 
-    def settle(self, connection: Connection, settlements: Iterable[tuple[datetime.datetime, Settlement]]) -> None:
+    def settle(
+        self, connection: Connection, run_id: str, settlements: Sequence[tuple[datetime.datetime, Settlement]]
+    ) -> None:
         """Remember what was accepted, and what is as it was because the provider refused to change it.
 
         A lead is remembered when the update that was announced for it is settled, or its last record if it was taken
         apart, and nothing of it may have been written although its answer does not say so.
         """
+        unchanged = [entry for _, entry in settlements if entry.outcome is Outcome.UNCHANGED and entry.update is None]
+        outdate_dead_letters(connection, {entry.lead: entry.record.received_at for entry in unchanged})
         for moment, entry in settlements:
             sent = entry.update
             if sent is None:
@@ -79,26 +98,29 @@ class Leads:
                 self._earlier_jobs[sent.lead] -= 1
             before = self._before.get(sent.lead)
             if entry.outcome is Outcome.DELIVERED:
-                self._before[sent.lead] = after(before, sent, self._fingerprints, self._definitions[sent.provider])
+                now = after(before, sent, self._fingerprints, self._definitions[sent.provider])
+                self._before[sent.lead] = dataclasses.replace(now, run_id=run_id)
                 self._accepted_at[sent.lead] = moment
             elif entry.outcome is Outcome.UNCHANGED:
                 if before is not None:  # the record differs in what is not sent, such as its version
                     now = after(before, sent, self._fingerprints, self._definitions[sent.provider])
+                    restore(connection, sent.lead, now, over=before)
                     self._before[sent.lead] = now
-                    restore(connection, sent.lead, now)
                 continue
             # A job that ended badly may have written a part.
             elif before is not None and (entry.outcome not in _AS_BEFORE or sent.may_be_written or entry.job_id):
-                self._before[sent.lead] = dataclasses.replace(before, fields={}, digest="")
+                self._before[sent.lead] = without_all(before)
             announced = self._sending.get(sent.lead)
             is_last = announced is None or announced.record is sent.record
             if is_last and sent.lead in self._before and not self._earlier_jobs[sent.lead]:
                 now = self._before[sent.lead]
+                if sent.lead in self._shared:
+                    now = without_all(now)
                 accepted_at = self._accepted_at.get(sent.lead)
                 if accepted_at is None:
-                    restore(connection, sent.lead, now)
+                    restore(connection, sent.lead, now, over=without_all(now))
                 else:
-                    remember(connection, {sent.lead: now}, accepted_at)
+                    remember(connection, sent.lead, now, accepted_at)
 
     def after_job(self, sent: LeadUpdate) -> Accepted:
         """What its provider will have accepted of a lead once it has written an update for which a job has begun."""
@@ -107,24 +129,50 @@ class Leads:
         return after(self._before.get(sent.lead), sent, self._fingerprints, self._definitions[sent.provider])
 
 
-def remember(connection: Connection, accepted: Mapping[Lead, Accepted], moment: datetime.datetime) -> None:
-    """Enter what was accepted, over what stands there."""
-    if not accepted:
-        return
-    rows = [{**_key(lead), **_values(now), "accepted_at": moment} for lead, now in accepted.items()]
+def remember(connection: Connection, lead: Lead, now: Accepted, moment: datetime.datetime) -> None:
+    """Enter what was accepted, over what stands there.
+
+    If another run has sent to the lead in between, nobody knows which of the two was written last: nothing is known.
+    """
     insert = postgresql.insert(leads) if connection.dialect.name == "postgresql" else sqlite.insert(leads)
-    values = {name: insert.excluded[name] for name in ("fields", "digest", "version", "accepted_at")}
-    connection.execute(insert.on_conflict_do_update(index_elements=list(leads.primary_key.columns), set_=values), rows)
+    new = insert.excluded
+    is_ours = leads.c.run_id == new.run_id
+    values = {
+        "fields": case((is_ours, new.fields), else_="{}"),
+        "digest": case((is_ours, new.digest), else_=""),
+        "run_id": case((is_ours, new.run_id), else_=""),
+        "as_of": case((leads.c.as_of > new.as_of, leads.c.as_of), else_=new.as_of),
+        "version": new.version,
+        "accepted_at": new.accepted_at,
+    }
+    row = {**_key(lead), **_values(now), "as_of": now.as_of, "run_id": now.run_id, "accepted_at": moment}
+    statement = insert.values(**row).on_conflict_do_update(index_elements=list(leads.primary_key.columns), set_=values)
+    connection.execute(statement)
 
 
-def restore(connection: Connection, lead: Lead, before: Accepted) -> None:
-    """Put back what was forgotten."""
-    connection.execute(update(leads).where(is_lead(leads, lead)).values(**_values(before)))
+def restore(connection: Connection, lead: Lead, now: Accepted, *, over: Accepted) -> None:
+    """Enter what is known of a lead that was not written, unless another run has sent to it in between."""
+    is_as_it_was = and_(leads.c.run_id == over.run_id, leads.c.fields == _values(over)["fields"])
+    row = update(leads).where(is_lead(leads, lead), is_as_it_was)
+    connection.execute(row.values(**_values(now), as_of=now.as_of))
+
+
+def outdate_dead_letters(connection: Connection, received: Mapping[Lead, datetime.datetime | None]) -> None:
+    """Records came that their providers have already: dead letters from before them are older than what is there.
+
+    That is written down only where there is such a dead letter, so that records without news cost next to nothing.
+    """
+    own = (dead_letters.c[name] == leads.c[name] for name in ("provider", "account", "lead_id"))
+    has_dead_letter = exists().where(*own, dead_letters.c.closed_at.is_(None))
+    for condition in are_leads(leads, received):
+        for row in connection.execute(select(leads).where(condition, has_dead_letter)).mappings().all():
+            as_of = max(filter(None, (row["as_of"], received[lead_of(row)])), default=None)
+            connection.execute(update(leads).where(is_lead(leads, lead_of(row))).values(as_of=as_of))
 
 
 def forget(connection: Connection, lead: Lead) -> None:
     """Forget what was accepted of a lead, but for its version."""
-    connection.execute(update(leads).where(is_lead(leads, lead)).values(fields="{}", digest=""))
+    connection.execute(update(leads).where(is_lead(leads, lead)).values(fields="{}", digest="", run_id=""))
 
 
 def is_lead(table: Table, lead: Lead) -> ColumnElement[bool]:
@@ -149,12 +197,20 @@ def are_leads(table: Table, wanted: Iterable[Lead]) -> Iterator[ColumnElement[bo
 
 def accepted_text(accepted: Accepted) -> str:
     """What was accepted, as JSON."""
-    return json.dumps(_values(accepted))
+    return json.dumps({**_values(accepted), "as_of": accepted.as_of and accepted.as_of.isoformat()})
 
 
-def accepted_of(text: str) -> Accepted:
-    """What `accepted_text` wrote."""
-    return _accepted(json.loads(text))
+def accepted_of(text: str, *, run_id: str) -> Accepted:
+    """What `accepted_text` wrote, as the work of a run."""
+    values = json.loads(text)
+    as_of = values.get("as_of")
+    moment = datetime.datetime.fromisoformat(as_of) if as_of else None
+    return _accepted({**values, "as_of": moment, "run_id": run_id})
+
+
+def lead_of(row: RowMapping) -> Lead:
+    """The lead that a row is about."""
+    return row["provider"], row["account"], row["base_url"], row["lead_id"]
 
 
 def _key(lead: Lead) -> dict[str, str]:
@@ -175,4 +231,6 @@ def _accepted(values: Mapping[str, Any]) -> Accepted:
         fields=json.loads(values["fields"]),
         digest=values["digest"],
         version=None if version is None else Decimal(version),
+        as_of=values["as_of"],
+        run_id=values["run_id"],
     )

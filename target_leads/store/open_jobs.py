@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, delete, insert, select, update
 
-from target_leads.models import LeadUpdate, OpenJob, Outcome
-from target_leads.store.leads import accepted_of, accepted_text, are_leads, forget, is_lead, remember
+from target_leads.models import LastSent, LeadUpdate, OpenJob, Outcome
+from target_leads.store.leads import accepted_of, accepted_text, are_leads, forget, is_lead, lead_of, remember
 from target_leads.store.rows import kept_record, record_row, storable
 from target_leads.store.tables import open_jobs
 
@@ -26,13 +26,16 @@ _UNKNOWN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """Answers by which a provider says that it knows no such job."""
 
 
-def open_jobs_of(connection: Connection, leads: Iterable[Lead]) -> dict[Lead, tuple[str, str]]:
-    """Fingerprint of the last update that was sent for a lead, and its job, where that is open."""
-    found: dict[Lead, tuple[str, str]] = {}
+def open_jobs_of(connection: Connection, leads: Iterable[Lead]) -> dict[Lead, LastSent]:
+    """What was sent of a lead last, where its job is open."""
+    found: dict[Lead, LastSent] = {}
     for condition in are_leads(open_jobs, leads):
-        query = select(open_jobs).where(condition, open_jobs.c.fingerprint != "").order_by(open_jobs.c.id)
-        for row in connection.execute(query).mappings():
-            found[row["provider"], row["account"], row["base_url"], row["lead_id"]] = row["fingerprint"], row["job_id"]
+        for row in connection.execute(select(open_jobs).where(condition).order_by(open_jobs.c.id)).mappings():
+            found[lead_of(row)] = LastSent(
+                fingerprint=row["fingerprint"],
+                job_id=row["job_id"],
+                as_of=accepted_of(row["accepted"], run_id=row["run_id"]).as_of,
+            )
     return found
 
 
@@ -81,9 +84,9 @@ def end_earlier_job(connection: Connection, moment: datetime.datetime, settlemen
     if row is None or not end_job(connection, settlement):
         return False
     if settlement.outcome is Outcome.DELIVERED:
-        lead = (row["provider"], row["account"], row["base_url"], row["lead_id"])
+        lead = lead_of(row)
         if row["fingerprint"]:
-            remember(connection, {lead: accepted_of(row["accepted"])}, moment)
+            remember(connection, lead, accepted_of(row["accepted"], run_id=row["run_id"]), moment)
         else:  # another update was sent after it, and which of the two was written last nobody knows
             forget(connection, lead)
     return True
@@ -98,9 +101,11 @@ def doubt_job(connection: Connection, settlement: Settlement) -> None:
 def read_open_jobs(connection: Connection) -> list[OpenJob]:
     """All open jobs, oldest first. Records that share a job come as the parts of one update; their fields are gone."""
     jobs: dict[tuple[Lead, str], list[LeadUpdate]] = {}
+    begun_at: dict[tuple[Lead, str], datetime.datetime] = {}
     for row in connection.execute(select(open_jobs).order_by(open_jobs.c.id)).mappings():
+        as_of = accepted_of(row["accepted"], run_id=row["run_id"]).as_of
         part = LeadUpdate(
-            record=kept_record(dict(row)),
+            record=kept_record(dict(row), received_at=as_of or row["created_at"]),
             provider=row["provider"],
             account=row["account"],
             base_url=row["base_url"],
@@ -108,7 +113,8 @@ def read_open_jobs(connection: Connection) -> list[OpenJob]:
             fields={},
         )
         jobs.setdefault((part.lead, row["job_id"]), []).append(part)
-    return [OpenJob(update=_together(parts), job_id=job_id) for (_, job_id), parts in jobs.items()]
+        begun_at[part.lead, row["job_id"]] = row["created_at"]
+    return [OpenJob(update=_together(parts), job_id=key[1], begun_at=begun_at[key]) for key, parts in jobs.items()]
 
 
 def _together(parts: Sequence[LeadUpdate]) -> LeadUpdate:

@@ -11,6 +11,7 @@ import simplejson
 from target_leads.models import Record
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Mapping
 
     from target_leads.models import Settlement
@@ -63,11 +64,11 @@ def record_row(record: Record) -> dict[str, Any]:
         "record": record_text(record),
         "tap_stream": storable(record.tap_stream or record.stream),
         "key_properties": json.dumps(record.key_properties),
-        "columns": json.dumps(record.columns),
+        "columns": simplejson.dumps(record.columns, use_decimal=True, allow_nan=True, default=str),
     }
 
 
-def kept_record(row: Mapping[str, Any]) -> Record:
+def kept_record(row: Mapping[str, Any], *, received_at: datetime.datetime) -> Record:
     """The record that `record_row` kept. What stream maps had made of it is gone."""
     return Record(
         stream=row["stream"],
@@ -75,8 +76,15 @@ def kept_record(row: Mapping[str, Any]) -> Record:
         original=record_of(row["record"]),
         tap_stream=row["tap_stream"],
         key_properties=tuple(json.loads(row["key_properties"])),
-        columns=tuple(json.loads(row["columns"])),
+        columns=columns_of(row["columns"]),
+        received_at=received_at,
     )
+
+
+def columns_of(text: str) -> Mapping[str, Any]:
+    """What a SCHEMA said of each column; in a store of an earlier release their names are all that was kept."""
+    columns: Mapping[str, Any] | list[str] = simplejson.loads(text, use_decimal=True)
+    return {name: {} for name in columns} if isinstance(columns, list) else columns
 
 
 def record_text(record: Record) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 
 from target_leads.changes import Fingerprints
 from target_leads.models import OpenJob, Outcome, Settlement
-from target_leads.store.dead_letters import DeadLetter, DeadLetterFilter, close, file_again, find, refile, was_overtaken
+from target_leads.store.dead_letters import DeadLetter, DeadLetterFilter, close, file_again, find, refile
 from target_leads.store.engine import open_engine, store_errors
 from target_leads.store.leads import Leads
 from target_leads.store.open_jobs import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from target_leads.changes import Accepted
-    from target_leads.models import Lead, LeadUpdate
+    from target_leads.models import LastSent, Lead, LeadUpdate
     from target_leads.providers import Definition
 
 
@@ -63,6 +63,8 @@ class Store:
         with store_errors(store_url), self._engine.connect() as connection:
             key = connection.scalar(select(keys.c.key).where(keys.c.name == FINGERPRINT_KEY))
         self.fingerprints = Fingerprints(key or b"")
+        self.identity = self.fingerprints.of("store")
+        """Tells this store from every other; of its key it tells nothing."""
         self._remembers = remembers
         self._leads = Leads(self.fingerprints, definitions or {})
 
@@ -79,15 +81,15 @@ class Store:
         with store_errors(self._url), self._engine.connect() as connection:
             return self._leads.recall(connection, leads)
 
-    def open_jobs_of(self, leads: Iterable[Lead]) -> dict[Lead, tuple[str, str]]:
-        """Fingerprint of the last update that was sent for a lead, and its job, where that is open."""
+    def open_jobs_of(self, leads: Iterable[Lead]) -> dict[Lead, LastSent]:
+        """What was sent of a lead last, where its job is open."""
         with store_errors(self._url), self._engine.connect() as connection:
             return open_jobs_of(connection, leads)
 
-    def forget(self, updates: Sequence[LeadUpdate]) -> None:
+    def forget(self, run_id: str, updates: Sequence[LeadUpdate]) -> None:
         """Commit, before these updates are sent, that what is known of their leads may soon be true no more."""
         with store_errors(self._url), self._engine.begin() as connection:
-            self._leads.forget(connection, updates)
+            self._leads.forget(connection, run_id, updates)
             leave_behind(connection, updates)
 
     def settle(self, run_id: str, settled: Sequence[Settlement | OpenJob], counts: Mapping[str, Any]) -> None:
@@ -134,6 +136,10 @@ class Store:
         with store_errors(self._url), self._engine.connect() as connection:
             yield from find(connection, which)
 
+    def open_dead_letter(self, dead_letter_id: int) -> DeadLetter | None:
+        """A dead letter; none if it was closed."""
+        return next(self.dead_letters(DeadLetterFilter(ids=(dead_letter_id,))), None)
+
     def open_dead_letters(self) -> Iterator[DeadLetter]:
         """All dead letters that are not closed, oldest first."""
         return self.dead_letters(DeadLetterFilter())
@@ -142,11 +148,6 @@ class Store:
         """Close dead letters that will never be sent; returns how many were open."""
         with store_errors(self._url), self._engine.begin() as connection:
             return close(connection, dead_letter_ids, moment=self._moment(), because=because)
-
-    def was_overtaken(self, letter: DeadLetter, *, before: datetime.datetime) -> bool:
-        """Whether something of its lead was accepted after the dead letter was filed, and before another moment."""
-        with store_errors(self._url), self._engine.connect() as connection:
-            return was_overtaken(connection, letter, before=before)
 
     def run(self, run_id: str) -> Mapping[str, Any]:
         """What a run did: the columns of ``runs`` by name, ``providers`` decoded.
@@ -178,7 +179,7 @@ class Store:
                     fingerprint=self.fingerprints.of(job.update.fields),
                 )
         settlements = [entry for entry in settled if isinstance(entry, Settlement)]
-        self._leads.settle(connection, _in_order(moment, settlements))
+        self._leads.settle(connection, run_id, list(_in_order(moment, settlements)))
         for entry in settlements:
             if entry.job_id and entry.update is not None and entry.outcome not in _JOB_IS_OPEN:
                 end_job(connection, entry)
@@ -197,7 +198,7 @@ class Store:
                 file_again(connection, run_id, settled_at, entry)
             elif entry.outcome.is_dead_letter and not refile(connection, run_id, settled_at, entry):
                 row = {**settlement_row(entry), **dead_letter_row(entry)}
-                refused.append({"run_id": run_id, "created_at": settled_at, **row})
+                refused.append({"run_id": run_id, "created_at": entry.record.received_at or settled_at, **row})
         if told:
             connection.execute(insert(outcomes), told)
         if refused:

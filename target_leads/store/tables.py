@@ -121,10 +121,11 @@ dead_letters = Table(
     Column("record", Text, nullable=False, comment="the record as the tap sent it, as JSON"),
     Column("tap_stream", Text, nullable=False, comment="the stream as the tap calls it, before stream maps"),
     Column("key_properties", Text, nullable=False, comment="JSON list, of the tap's stream"),
-    Column("columns", Text, nullable=False, comment="JSON list, likewise: those that its SCHEMA named"),
+    Column("columns", Text, nullable=False, comment="JSON, likewise: what its SCHEMA said of each"),
     Column("closed_at", _Moment, comment="null while the dead letter is open"),
     Column("closed_because", Text, comment="the outcome that closed it, or the words with which it was discarded"),
     Index("dead_letters_by_lead", "provider", "account", "lead_id"),
+    sqlite_autoincrement=True,  # a number that was removed must not name another dead letter
 )
 
 leads = Table(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from target_leads.store import DeadLetterFilter, Store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_leads.store import DeadLetter
 
 NOW = 1_700_000_000.5
 MOMENT = datetime.datetime(2023, 11, 14, 22, 13, 20, 500_000, tzinfo=datetime.timezone.utc)
@@ -231,90 +229,3 @@ def test_as_many_as_there_are_can_be_discarded_at_once(store: Store) -> None:
     """A bad day leaves tens of thousands, closed by their ids, and no limit of a database keeps them."""
     settle(store, settled("rejected"))
     assert store.discard(range(1, 70_001), because="outage of the partner") == 1
-
-
-# Overtaken by something newer
-
-
-def letter_of(store: Store) -> DeadLetter:
-    """The only open dead letter."""
-    (letter,) = store.open_dead_letters()
-    return letter
-
-
-def test_nothing_newer_was_accepted(store: Store, clock: Clock) -> None:
-    """What was delivered before the dead letter was filed does not overtake it; neither does what was refused later."""
-    settle(store, settled("delivered"))
-    clock.seconds += 1
-    settle(store, settled("rejected"))
-    letter = letter_of(store)
-    clock.seconds += 1
-    settle(store, settled("failed", again=letter.dead_letter_id))
-    assert not store.was_overtaken(letter, before=FOREVER)
-
-
-def test_something_newer_was_accepted(store: Store, clock: Clock) -> None:
-    """An update of the same lead that came later and was delivered must not be overwritten."""
-    settle(store, settled("rejected"))
-    letter = letter_of(store)
-    clock.seconds += 1
-    settle(store, settled("delivered"))
-    assert store.was_overtaken(letter, before=FOREVER)
-
-
-def test_what_was_accepted_later_than_a_moment_does_not_count(store: Store, clock: Clock) -> None:
-    """What is sent again in one go comes in its own order, and does not overtake itself."""
-    settle(store, settled("rejected"))
-    letter = letter_of(store)
-    clock.seconds += 1
-    settle(store, settled("delivered"))
-    assert not store.was_overtaken(letter, before=MOMENT + SECOND)
-    assert store.was_overtaken(letter, before=MOMENT + 2 * SECOND)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [{"lead_id": "L-2"}, {"provider": "bizmate"}, {"account": "south"}],
-    ids=["lead", "provider", "account"],
-)
-def test_another_lead_does_not_overtake_it(other: dict[str, str], store: Store, clock: Clock) -> None:
-    """Only the same lead at the same account counts."""
-    settle(store, settled("rejected"))
-    letter = letter_of(store)
-    clock.seconds += 1
-    settle(store, settled("delivered", **other))
-    assert not store.was_overtaken(letter, before=FOREVER)
-
-
-def test_a_dead_letter_without_a_lead_is_never_overtaken(store: Store, clock: Clock) -> None:
-    """Nobody knows whose it is."""
-    settle(store, dataclasses.replace(settled("invalid", ""), update=None))
-    letter = letter_of(store)
-    clock.seconds += 1
-    settle(store, settled("delivered", "L-1"))
-    assert not store.was_overtaken(letter, before=FOREVER)
-
-
-def test_a_lead_whose_memory_was_lost_since_is_overtaken_still(store: Store, clock: Clock) -> None:
-    """A newer update was delivered and one more is on its way: that its fields are forgotten does not matter."""
-    settle(store, settled("rejected"))
-    letter = letter_of(store)
-    clock.seconds += 1
-    newer = settled("delivered")
-    settle(store, newer)
-    assert newer.update is not None
-    store.recall([newer.update.lead])
-    store.forget([newer.update])
-    assert store.was_overtaken(letter, before=FOREVER)
-
-
-def test_a_newer_update_of_the_same_group_overtakes_it(store: Store) -> None:
-    """Of two updates of one lead the first was refused and the second delivered, and both were committed at once."""
-    settle(store, settled("rejected"), settled("delivered"))
-    assert store.was_overtaken(letter_of(store), before=FOREVER)
-
-
-def test_an_older_update_of_the_same_group_does_not_overtake_it(store: Store) -> None:
-    """Of two updates of one lead the first was delivered and the second refused: sent again it is the newest."""
-    settle(store, settled("delivered"), settled("rejected"))
-    assert not store.was_overtaken(letter_of(store), before=FOREVER)

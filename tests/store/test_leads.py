@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -90,7 +91,7 @@ def settle(store: Store, *group: Settlement) -> None:
 def begin(store: Store, *updates: LeadUpdate) -> None:
     """Begin to send a batch."""
     store.recall({update.lead for update in updates})
-    store.forget(updates)
+    store.forget("run-1", updates)
 
 
 def send(store: Store, update: LeadUpdate, outcome: str = "delivered") -> None:
@@ -118,6 +119,9 @@ def rows(url: str, query: str) -> list[dict[str, Any]]:
     return found
 
 
+BIZMATE = DEFINITIONS["bizmate"]
+MOMENT = datetime.datetime(2026, 3, 29, 7, 0, tzinfo=datetime.timezone.utc)
+SECOND = datetime.timedelta(seconds=1)
 A = update_of(name="Ada", city="Oslo")
 B = update_of(city="Bergen")
 MAYBE_B = dataclasses.replace(B, may_be_written=True)
@@ -358,8 +362,8 @@ def test_thousands_of_leads_at_once(store: Store, open_store: Callable[..., Stor
     following = open_store()
     found = following.recall({update.lead for update in batch})
     assert found == {update.lead: accepted(store, update) for update in batch}
-    following.forget(batch)
-    assert set(map(repr, store.recall(found).values())) == {repr(Accepted(fields={}))}
+    following.forget("run-2", batch)
+    assert all(each == Accepted(fields={}) for each in store.recall(found).values())
     settle(following, *(settled(update, "rejected") for update in batch))
     assert store.recall(found) == found
 
@@ -388,9 +392,106 @@ def test_a_lead_that_another_run_has_delivered_meanwhile_is_forgotten_too(
     other = open_store()
     store.recall([A.lead])  # nothing is known yet
     send(other, A)
-    store.forget([B])
+    store.forget("run-1", [B])
     settle(store, settled(B, "failed"))
     assert known(other, A) in (None, Accepted(fields={}))
+
+
+# Two runs with the same lead at once
+
+
+def settle_in(store: Store, run_id: str, *group: Settlement) -> None:
+    """Commit a group of settlements of a run."""
+    store.settle(run_id, group, RunReport(run_id).counts(group))
+
+
+@pytest.mark.parametrize("first", ["run-1", "run-2"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_of_a_lead_that_two_runs_send_to_at_once_nothing_is_known(
+    first: str, *, is_new: bool, store: Store, open_store: Callable[..., Store]
+) -> None:
+    """Which of the two was written last nobody knows, in whatever order they hear that they were accepted."""
+    other = open_store()
+    if not is_new:
+        send(store, NAME)
+    sent = {"run-1": (store, A), "run-2": (other, B)}
+    for run_id, (each, update) in sent.items():
+        each.recall([update.lead])
+        each.forget(run_id, [update])
+    for run_id in (first, *(sent.keys() - {first})):
+        each, update = sent[run_id]
+        settle_in(each, run_id, settled(update))
+    found = known(open_store(), A)
+    assert found is not None
+    assert (found.fields, found.digest) == ({}, "")
+
+
+def test_what_another_run_changed_since_it_was_recalled_is_not_restored(
+    store: Store, open_store: Callable[..., Store]
+) -> None:
+    """A run selected its update by what was known before another run sent to the lead: neither picture is whole."""
+    other = open_store()
+    send(store, A)
+    other.recall([A.lead])
+    send(store, update_of(city="Bodø"))
+    other.forget("run-2", [NAME])
+    settle_in(other, "run-2", settled(NAME))
+    assert known(store, A) == dataclasses.replace(accepted(store, NAME), fields={}, digest="")
+
+
+@pytest.mark.parametrize("outcome", ["rejected", "unchanged"])
+def test_a_run_that_wrote_nothing_leaves_alone_what_another_wrote(
+    outcome: str, store: Store, open_store: Callable[..., Store]
+) -> None:
+    """It would put back what was true before."""
+    other = open_store()
+    send(store, A)
+    other.recall([A.lead])
+    if outcome == "rejected":
+        other.forget("run-2", [B])
+    send(store, update_of(city="Bodø"))
+    settle_in(other, "run-2", settled(B, outcome))
+    before = accepted(store, A) if outcome == "unchanged" else None  # else nothing was known when it was sent
+    assert known(store, A) == after(before, update_of(city="Bodø"), store.fingerprints, BIZMATE)
+
+
+def test_the_run_that_comes_after_both_knows_again(store: Store, open_store: Callable[..., Store]) -> None:
+    """Once one run alone has sent the lead it is known."""
+    other = open_store()
+    send(store, B)
+    other.recall([B.lead])
+    send(store, A)
+    other.forget("run-2", [B])
+    settle_in(other, "run-2", settled(B))
+    other.recall([NAME.lead])
+    other.forget("run-3", [NAME])
+    settle_in(other, "run-3", settled(NAME))
+    assert known(store, A) == accepted(store, NAME)
+
+
+# Dead letters and the age of what a provider has
+
+
+def test_a_record_without_news_is_newer_than_an_open_dead_letter(store: Store) -> None:
+    """The tap says that the lead is as it was: what was refused in between must not be sent over that."""
+    later = dataclasses.replace(A.record, received_at=MOMENT)
+    unchanged = dataclasses.replace(settled(A, "unchanged"), record=later, base_url=A.base_url, update=None)
+    send(store, A)
+    store.recall([A.lead])
+    settle(store, unchanged)
+    assert known(store, A) == accepted(store, A)  # nothing to write down
+    settle(store, dataclasses.replace(settled(B, "rejected"), update=None))
+    settle(store, unchanged)
+    assert known(store, A) == dataclasses.replace(accepted(store, A), as_of=MOMENT)
+
+
+def test_data_does_not_get_older(store: Store) -> None:
+    """A dead letter that is sent again brings its own age, and what is newer stays so."""
+    old, new = (dataclasses.replace(A.record, received_at=moment) for moment in (MOMENT - SECOND, MOMENT))
+    for record in (old, new, old):
+        send(store, dataclasses.replace(A, record=record))
+        ages = store.recall([A.lead])[A.lead].as_of
+    assert ages == MOMENT
 
 
 def test_a_store_that_is_not_to_remember_knows_nothing(open_store: Callable[..., Store]) -> None:

@@ -159,7 +159,7 @@ def test_its_open_dead_letters_can_be_sent_again(store: Store) -> None:
     """A dead letter of the first release has all that is needed: its stream is taken for the tap's own."""
     (letter,) = store.open_dead_letters()
     assert (letter.dead_letter_id, letter.created_at, letter.lead_id) == (1, BEFORE, "L-2")
-    assert (letter.stream, letter.tap_stream, letter.key_properties, letter.columns) == ("leads", "leads", (), ())
+    assert (letter.stream, letter.tap_stream, letter.key_properties, letter.columns) == ("leads", "leads", (), {})
     assert letter.record == {"id": "L-2", "amount": Decimal("1.10")}
     assert letter.violations == (Violation(path="$.a", rule="is required"),)
     assert (letter.error_code, letter.request_id) == ("", "")
@@ -181,7 +181,7 @@ def test_a_run_can_be_made_on_it(store: Store, old_url: str) -> None:
     update = LeadUpdate(
         record=record, provider="perch", account="north", base_url=URL, lead_id="L-9", fields={"email": "a@example.com"}
     )
-    store.forget([update])
+    store.forget("run-1", [update])
     job = OpenJob(update=update, job_id="J-1")
     group = [settled("rejected", record), settled("delivered", record, update)]
     store.settle("run-1", [job, *group], RunReport("run-1").counts(group))

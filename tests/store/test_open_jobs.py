@@ -90,7 +90,7 @@ def ended(update: LeadUpdate, outcome: str = "delivered", job_id: str = "J-1", *
 def begin(store: Store, update: LeadUpdate, job_id: str = "J-1") -> None:
     """Send an update, of which a job comes."""
     store.recall([update.lead])
-    store.forget([update])
+    store.forget("run-1", [update])
     settle(store, OpenJob(update=update, job_id=job_id))
 
 
@@ -102,8 +102,8 @@ def settle(store: Store, *group: Settlement | OpenJob) -> None:
 
 def job_of(store: Store, update: LeadUpdate) -> str:
     """The open job that writes this very update, if it was the last that was sent for its lead."""
-    fingerprint, job_id = store.open_jobs_of([update.lead]).get(update.lead, ("", ""))
-    return job_id if fingerprint == store.fingerprints.of(update.fields) else ""
+    last = store.open_jobs_of([update.lead]).get(update.lead)
+    return last.job_id if last and last.fingerprint == store.fingerprints.of(update.fields) else ""
 
 
 def jobs(store: Store) -> list[tuple[str, str]]:
@@ -137,7 +137,7 @@ def test_an_open_job_is_known_in_the_next_run(store: Store, open_store: Callable
     for each in (store, open_store()):
         (job,) = each.open_jobs()
         assert (job.job_id, job.update.lead) == ("J-1", update.lead)
-        assert job.update.record == dataclasses.replace(update.record, fields={})
+        assert job.update.record == dataclasses.replace(update.record, fields={}, received_at=job.begun_at)
         assert str(job.update.record.original["amount"]) == "1.10"
         assert (job.update.fields, job.update.parts) == ({}, ())
         assert job_of(each, update) == "J-1"
@@ -200,7 +200,7 @@ def test_many_leads_are_looked_up_at_once(store: Store) -> None:
     for number in (0, 700, 1999):
         begin(store, update_of(f"L-{number}", stage="A"), job_id=f"J-{number}")
     found = store.open_jobs_of(update_of(f"L-{number}").lead for number in range(2000))
-    assert {lead[-1]: job_id for lead, (_, job_id) in found.items()} == {
+    assert {lead[-1]: last.job_id for lead, last in found.items()} == {
         "L-0": "J-0",
         "L-700": "J-700",
         "L-1999": "J-1999",
@@ -302,7 +302,7 @@ def test_an_older_job_does_not_stand_for_the_lead(outcome: str, store: Store, op
 def test_an_update_about_to_be_sent_leaves_the_older_job_behind(store: Store, open_store: Callable[..., Store]) -> None:
     """Also if the run is killed before anything comes of it: whether B was written nobody knows, so A is sent again."""
     begin(store, A)
-    store.forget([B])
+    store.forget("run-1", [B])
     following = open_store()
     assert (jobs(following), job_of(following, A)) == ([("L-1", "J-1")], "")
 

@@ -147,9 +147,8 @@ def test_a_dead_letter_keeps_everything(store: Store) -> None:
     }
     violations = (Violation(path="$.a", rule="is required"), Violation(path="$.ë\0\ud800", rule="must be 5"))
     entry = settled("invalid", original=original, reason="$.a is required", violations=violations, attempts=3)
-    record = dataclasses.replace(
-        entry.record, tap_stream="crm-leads", key_properties=("id", "ë"), columns=("id", "amount")
-    )
+    columns = {"id": {"type": "string"}, "amount": {"type": ["null", "number"], "multipleOf": Decimal("0.10")}}
+    record = dataclasses.replace(entry.record, tap_stream="crm-leads", key_properties=("id", "ë"), columns=columns)
     entry = dataclasses.replace(entry, record=record, error_code="INVALID", request_id="0123456789abcdef")
     settle(store, entry)
     assert list(store.open_dead_letters()) == [
@@ -160,7 +159,7 @@ def test_a_dead_letter_keeps_everything(store: Store) -> None:
             stream="leads",
             tap_stream="crm-leads",
             key_properties=("id", "ë"),
-            columns=("id", "amount"),
+            columns=columns,
             provider="perch",
             account="north",
             lead_id="L-1",
