@@ -109,3 +109,8 @@ def place_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames[-6:]))
     return f"{type(error).__name__} at {places or 'unknown place'}"
+
+
+def printable(text: str) -> str:
+    """Text that breaks no line and moves no cursor, whatever somebody has named a lead."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()

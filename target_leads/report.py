@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_leads.models import Outcome
+from target_leads.redaction import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -174,9 +175,4 @@ def _leads(reason: Reason) -> str:
     if not reason.lead_ids:
         return ""
     more = "" if reason.names_all else " and more"
-    return f" (lead {', '.join(map(_printable, reason.lead_ids))}{more})"
-
-
-def _printable(lead_id: str) -> str:
-    """A lead's id that breaks no line and moves no cursor."""
-    return lead_id if lead_id.isprintable() else lead_id.encode("unicode_escape").decode()
+    return f" (lead {', '.join(map(printable, reason.lead_ids))}{more})"

@@ -128,8 +128,14 @@ def test_filters(arguments: tuple[str, ...], leads: list[str], shop: Shop) -> No
 def test_one_is_shown_with_its_record(shop: Shop) -> None:
     """As the tap sent it, before stream maps."""
     (number,) = shop.rows("SELECT id FROM dead_letters WHERE lead_id = 'a'")[0]
-    shown = json.loads(shop.command("dead-letters", "show", str(number)).stdout)
+    shown = json.loads(shop.command("dead-letters", "show", str(number), "--format", "json").stdout)
     assert (shown["record"], shown["status"]) == ({"id": "a", "note": "refuse me 1"}, 400)
+    screen = shop.command("dead-letters", "show", str(number)).stdout
+    for line in ("lead id     a", "outcome     rejected", "status      400", '  "note": "refuse me 1"'):
+        assert line in screen.splitlines()
+    (invalid,) = shop.rows("SELECT id FROM dead_letters WHERE lead_id = ''")[0]
+    screen = shop.command("dead-letters", "show", str(invalid)).stdout
+    assert "violation   $.id holds no usable lead id: it must be text or a whole number" in screen
     assert shop.command("dead-letters", "show", "999").returncode == 1
 
 
@@ -274,6 +280,8 @@ def test_discarding_asks_first(shop: Shop) -> None:
     assert shop.command("dead-letters", "discard", "--because", "test data", "--id", "1", "--yes").stdout == (
         "Discarded 1 of 1 dead letter.\n"
     )
+    again = shop.command("dead-letters", "discard", "--because", "x", "--id", "1", "--yes", "--format", "json")
+    assert json.loads(again.stdout) == {"found": 0, "discarded": 0}
     assert shop.command("dead-letters", "discard", "--because", "all", text="y\n").stdout.endswith("2 dead letters.\n")
     assert shop.command("dead-letters", "list").stdout == "There is no open dead letter of this kind.\n"
     assert {because for (because,) in shop.rows("SELECT closed_because FROM dead_letters")} == {"test data", "all"}

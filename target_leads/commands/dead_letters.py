@@ -17,6 +17,7 @@ import simplejson
 from target_leads.commands.tables import print_table
 from target_leads.config_files import ENVIRONMENT, read_config
 from target_leads.models import Outcome
+from target_leads.redaction import printable
 from target_leads.store import DeadLetterFilter, Store, singer_messages
 
 if TYPE_CHECKING:
@@ -82,9 +83,19 @@ def dead_letters() -> None:
     """Look at what was refused, send it again, or put it aside. Without a filter every open dead letter is meant."""
 
 
+_format = click.option(
+    "--format",
+    "as_format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For people, or for scripts.",
+)
+
+
 @dead_letters.command("list")
 @_filtered
-@click.option("--format", "as_format", type=click.Choice(["table", "json"]), default="table")
+@_format
 def list_(*, config_paths: tuple[str, ...], which: DeadLetterFilter, as_format: str) -> None:
     """List open dead letters, oldest first. Shows no field's value."""
     with _store(config_paths) as store:
@@ -101,21 +112,25 @@ def list_(*, config_paths: tuple[str, ...], which: DeadLetterFilter, as_format: 
 @dead_letters.command()
 @click.argument("dead_letter_id", type=int)
 @click.option("--config", "config_paths", multiple=True, help="Settings: a JSON file, or ENV. Repeatable.")
+@_format
 @click.pass_context
-def show(context: click.Context, *, dead_letter_id: int, config_paths: tuple[str, ...]) -> None:
-    """Print one open dead letter as JSON, with the record as the tap sent it."""
+def show(context: click.Context, *, dead_letter_id: int, config_paths: tuple[str, ...], as_format: str) -> None:
+    """Print one open dead letter, with the record as the tap sent it."""
     with _store(_with_those_before(config_paths)) as store:
-        letters = list(store.dead_letters(DeadLetterFilter(ids=(dead_letter_id,))))
-    if not letters:
+        letter = store.open_dead_letter(dead_letter_id)
+    if letter is None:
         click.echo(f"There is no open dead letter {dead_letter_id}.", err=True)
         context.exit(1)
-    (letter,) = letters
-    violations = [asdict(violation) for violation in letter.violations]
-    click.echo(
-        simplejson.dumps(
-            {**_row(letter), "violations": violations, "record": letter.record}, use_decimal=True, indent=2
-        )
-    )
+    record = {"violations": [asdict(violation) for violation in letter.violations], "record": letter.record}
+    if as_format == "json":
+        click.echo(simplejson.dumps({**_row(letter), **record}, use_decimal=True, indent=2))
+        return
+    for name, value in _row(letter).items():
+        if value not in (None, ""):
+            click.echo(f"{name.replace('_', ' '):<12}{printable(str(value))}")
+    for violation in letter.violations:
+        click.echo(f"{'violation':<12}{printable(str(violation))}")
+    click.echo(f"record      {simplejson.dumps(letter.record, use_decimal=True, indent=2)}")
 
 
 @dead_letters.command()
@@ -146,21 +161,30 @@ def replay(context: click.Context, *, config_paths: tuple[str, ...], which: Dead
 @_filtered
 @click.option("--because", required=True, help="Why they need not be sent; kept with them.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@_format
 @click.pass_context
 def discard(
-    context: click.Context, *, config_paths: tuple[str, ...], which: DeadLetterFilter, because: str, yes: bool
+    context: click.Context,
+    *,
+    config_paths: tuple[str, ...],
+    which: DeadLetterFilter,
+    because: str,
+    yes: bool,
+    as_format: str,
 ) -> None:
     """Close open dead letters that will never be sent."""
     with _store(config_paths) as store:
         ids = [letter.dead_letter_id for letter in store.dead_letters(which)]
-        if not ids:
+        if not ids and as_format == "table":
             click.echo("There is no open dead letter of this kind.")
             return
         letters = f"{len(ids)} dead letter{'' if len(ids) == 1 else 's'}"
-        if not yes and not click.confirm(f"Discard {letters}? They will not be sent again.", err=True):
+        if ids and not yes and not click.confirm(f"Discard {letters}? They will not be sent again.", err=True):
             click.echo("Nothing was discarded.", err=True)
             context.exit(1)
-        click.echo(f"Discarded {store.discard(ids, because=because)} of {letters}.")
+        discarded = store.discard(ids, because=because)
+        as_json = json.dumps({"found": len(ids), "discarded": discarded})
+        click.echo(as_json if as_format == "json" else f"Discarded {discarded} of {letters}.")
 
 
 @contextlib.contextmanager
