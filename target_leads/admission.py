@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from target_leads.coalescing import coalesced
 from target_leads.exceptions import SettingsError
-from target_leads.mapping import StreamMapping, is_deletion
+from target_leads.mapping import is_deletion
 from target_leads.models import LeadUpdate, Outcome, Settlement, Violation
-from target_leads.routing import provider_of_record, provider_of_stream
-from target_leads.settings import StreamSettings
+from target_leads.routing import provider_of_record
+from target_leads.stream import Stream
 from target_leads.versions import version_of
 
 if TYPE_CHECKING:
@@ -25,21 +25,8 @@ if TYPE_CHECKING:
 
 _VERSION_RULE = "holds no version: it must be a number or a timestamp"
 _UNKNOWN_PROVIDER = "unknown"
+_NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 _DELETED = "a deleted row: a lead update never deletes"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stream:
-    """What is decided once for a stream."""
-
-    settings: StreamSettings
-    key_properties: Sequence[str]
-    provider: str
-    """Empty if each record has to say."""
-    mappings: dict[str, StreamMapping] = field(default_factory=dict)
-    """By provider, made when the first record for it comes."""
-    contexts: dict[str, str] = field(default_factory=dict)
-    """Likewise: hashes of what decides what becomes of a record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,26 +62,31 @@ class Admission:
         self._settings = settings
         self._definitions = definitions
         self._account_of = account_of
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, Stream] = {}
 
-    def open_stream(self, stream: str, *, columns: Sequence[str], key_properties: Sequence[str]) -> list[str]:
-        """Decide what a stream's records become; returns the columns that will not be sent, as no provider has them.
+    def open_stream(
+        self,
+        stream: str,
+        *,
+        columns: Sequence[str],
+        key_properties: Sequence[str],
+        schemas: Mapping[str, Any] = _NOTHING_SAID,
+    ) -> list[str]:
+        """Decide what a stream's records become; returns what to warn of, as sentences that follow the stream's name.
+
+        `schemas` holds the JSON Schemas of columns, as far as they are known.
 
         Raises:
-            SettingsError: no provider, an unknown one, one whose credentials are missing, or a field it does not have.
+            SettingsError: no provider, one whose credentials are missing, or settings that fit neither the provider
+                nor the stream's columns. It lists all that is wrong with the stream.
         """
-        plan = _Stream(
-            settings=self._settings.streams.get(stream, StreamSettings()),
-            key_properties=key_properties,
-            provider=provider_of_stream(stream, self._settings, self._definitions),
+        opened = Stream(
+            stream, self._settings, self._definitions, self._account_of, key_properties=tuple(key_properties)
         )
-        if findings := list(_missing_columns(stream, plan.settings, columns)):
+        if findings := opened.findings(columns):
             raise SettingsError(findings)
-        self._streams[stream] = plan
-        if not plan.provider:
-            return self._dropped_by_all(stream, plan, columns)
-        self._account_of(plan.provider)
-        return self._mapping(stream, plan, plan.provider).dropped(columns)
+        self._streams[stream] = opened
+        return list(opened.warnings(columns, schemas))
 
     @property
     def streams(self) -> frozenset[str]:
@@ -106,14 +98,10 @@ class Admission:
         return self._streams[stream].provider if stream in self._streams else ""
 
     def address(self, record: Record) -> Addressed | Settlement:
-        """Which lead a record is about, or its outcome where it is about none.
-
-        Raises:
-            SettingsError: the record names a provider whose credentials are missing.
-        """
-        plan = self._streams[record.stream]
+        """Which lead a record is about, or its outcome where it is about none."""
+        stream = self._streams[record.stream]
         provider = provider_of_record(
-            record.fields, provider_field=self._settings.provider_field, default=plan.provider
+            record.fields, provider_field=self._settings.provider_field, default=stream.provider
         )
         deleted = is_deletion(record.original) or is_deletion(record.fields)  # stream maps may drop the column
         if provider not in self._definitions:
@@ -122,12 +110,18 @@ class Admission:
             rule = f"names no provider: it must be one of {', '.join(sorted(self._definitions))}"
             violation = Violation(path=f"$.{self._settings.provider_field}", rule=rule)
             return _refused(record, _UNKNOWN_PROVIDER, "", "", (violation,))
+        if obstacle := stream.obstacle(provider):
+            if deleted:
+                return _ignored(record, provider, "", "", _DELETED)
+            rule = f"names {provider}, where records of this stream cannot go: {' '.join(obstacle)}"
+            violation = Violation(path=f"$.{self._settings.provider_field}", rule=rule)
+            return _refused(record, provider, "", "", (violation,))
         account = self._account_of(provider).name
         if deleted:
             return _ignored(record, provider, account, "", _DELETED)
-        lead_id = self._mapping(record.stream, plan, provider).lead_id(record.fields)
+        lead_id = stream.mapping(provider).lead_id(record.fields)
         try:
-            digest = self._fingerprints.of(self._context(record.stream, plan, provider), record.fields)
+            digest = self._fingerprints.of(stream.context(provider, self._fingerprints), record.fields)
         except RecursionError:  # JSON is read far deeper than anything in Python goes
             violation = Violation(path="$", rule="is nested too deeply")
             return _refused(record, provider, account, lead_id, (violation,))
@@ -143,16 +137,16 @@ class Admission:
     def admit(self, addressed: Addressed) -> LeadUpdate | Settlement:
         """The lead update that a record means, or its outcome where there is nothing to send."""
         record, provider, account = addressed.record, addressed.provider, addressed.account
-        plan = self._streams[record.stream]
+        stream = self._streams[record.stream]
         try:
-            mapped = self._mapping(record.stream, plan, provider).map(record.fields)
+            mapped = stream.mapping(provider).map(record.fields)
             if not mapped.fields and not mapped.violations:
                 return _ignored(record, provider, account, mapped.lead_id, "nothing to send")
             violations = mapped.violations or self._definitions[provider].lead_schema.violations(mapped.fields)
         except RecursionError:
             violation = Violation(path="$", rule="is nested too deeply")
             return _refused(record, provider, account, addressed.lead_id, (violation,))
-        version_field = plan.settings.version_field
+        version_field = stream.settings.version_field
         version = version_of(record.fields.get(version_field)) if version_field else None
         if version_field and version is None:
             violations = (*violations, Violation(path=f"$.{version_field}", rule=_VERSION_RULE))
@@ -182,61 +176,6 @@ class Admission:
             return False
         account = self._account_of(update.provider)
         return (account.name, account.base_url) == (update.account, update.base_url)
-
-    def _context(self, stream: str, plan: _Stream, provider: str) -> str:
-        """Hash of all that decides, beside the record, what is sent: the same record may mean another update."""
-        if provider not in plan.contexts:
-            definition = self._definitions[provider]
-            plan.contexts[provider] = self._fingerprints.of(
-                stream,
-                dataclasses.asdict(plan.settings),
-                list(plan.key_properties),
-                self._settings.provider_field,
-                definition.lead_schema.schema,
-                repr(definition.update),
-                repr(definition.lead_id),
-            )
-        return plan.contexts[provider]
-
-    def _dropped_by_all(self, stream: str, plan: _Stream, columns: Sequence[str]) -> list[str]:
-        """Columns that no provider has to which records of a stream with no provider of its own may go."""
-        settings = dataclasses.replace(plan.settings, constants={})  # those of one provider are not the others'
-        if settings.fields is not None:
-            return []
-        dropped = [
-            self._open_mapping(stream, settings, plan.key_properties, provider).dropped(columns)
-            for provider in self._settings.providers
-            if provider in self._definitions
-        ]
-        return [column for column in columns if dropped and all(column in those for those in dropped)]
-
-    def _mapping(self, stream: str, plan: _Stream, provider: str) -> StreamMapping:
-        if provider not in plan.mappings:
-            plan.mappings[provider] = self._open_mapping(stream, plan.settings, plan.key_properties, provider)
-        return plan.mappings[provider]
-
-    def _open_mapping(
-        self, stream: str, settings: StreamSettings, key_properties: Sequence[str], provider: str
-    ) -> StreamMapping:
-        return StreamMapping(
-            stream=stream,
-            definition=self._definitions[provider],
-            settings=settings,
-            key_properties=key_properties,
-            provider_field=self._settings.provider_field,
-        )
-
-
-def _missing_columns(stream: str, settings: StreamSettings, columns: Sequence[str]) -> Iterator[str]:
-    """Fields that the settings name and the stream's SCHEMA does not; one that names no field at all is believed."""
-    has = f"is no field of the stream; it has {', '.join(columns)}."
-    for name in ("lead_id", "version_field"):
-        column = getattr(settings, name)
-        if columns and column and column not in columns:
-            yield f"streams.{stream}.{name}: {column} {has}"
-    for column in settings.fields or ():
-        if columns and column not in columns:
-            yield f"streams.{stream}.fields: {column} {has}"
 
 
 def _refused(

@@ -21,6 +21,7 @@ from target_leads.pipeline import Pipeline
 from target_leads.providers import load_all
 from target_leads.providers.account import Account, sandbox_config
 from target_leads.report import RunReport
+from target_leads.routing import named_providers, unknown_providers
 from target_leads.sandbox_process import sandbox_process
 from target_leads.selection import Selection
 from target_leads.store import Store
@@ -89,18 +90,8 @@ def _check_named_providers(
     settings: Settings, definitions: Mapping[str, Definition], account_of: Callable[[str], Account]
 ) -> None:
     """Check every provider that the settings name, so that all mistakes are told at once."""
-    named = {
-        "provider": settings.provider,
-        **{f"streams.{stream}.provider": given.provider for stream, given in settings.streams.items()},
-        **{f"providers.{provider}": provider for provider in settings.providers},
-    }
-    known = ", ".join(sorted(definitions))
-    findings = [
-        f"{setting}: must be one of {known}, but was {provider!r}."
-        for setting, provider in named.items()
-        if provider and provider not in definitions
-    ]
-    for provider in sorted(set(named.values()) & definitions.keys()):
+    findings = unknown_providers(settings, definitions)
+    for provider in sorted(set(named_providers(settings).values()) & definitions.keys()):
         try:
             account_of(provider)
         except SettingsError as error:

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from target_leads.coercion import conversion
 from target_leads.exceptions import SettingsError
 from target_leads.models import Violation
+from target_leads.redaction import broken_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from target_leads.providers import Definition
+    from target_leads.coercion import Conversion
+    from target_leads.providers import Definition, Place
     from target_leads.settings import StreamSettings
 
 _METADATA_PREFIX = "_sdc_"
@@ -32,6 +35,16 @@ class MappedRecord:
     """What is wrong with the record before the provider's schema is asked."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where the values of a column go."""
+
+    path: tuple[str, ...]
+    """Of the provider's field."""
+    convert: Conversion | None = None
+    """What is done to each value on the way; nothing if there is none."""
+
+
 class StreamMapping:
     """How the records of one stream become updates of one provider."""
 
@@ -47,19 +60,32 @@ class StreamMapping:
         """Decide once what each column becomes.
 
         Raises:
-            SettingsError: a mapped or constant field is none of the provider's, is given twice, or may not be given.
+            SettingsError: a mapped or constant field is none of the provider's, is given twice, or may not be given;
+                or the provider does not take the value of a constant.
         """
-        self._definition = definition
-        self._settings = settings
+        self.definition = definition
+        self.settings = settings
         only_key = key_properties[0] if len(key_properties) == 1 else ""
         self.lead_id_field = settings.lead_id or only_key or definition.lead_id.name
         self._not_sent = {self.lead_id_field, provider_field, definition.lead_id.body_field}
-        self._constants = self._known_paths(f"streams.{stream}.constants", {name: name for name in settings.constants})
+        constants = self._known_paths(f"streams.{stream}.constants", {name: name for name in settings.constants})
+        self._constants = {path: self._constant(path, settings.constants[name]) for name, path in constants.items()}
+        if findings := [
+            f"streams.{stream}.constants.{name}{finding}"
+            for name, path in constants.items()
+            for finding in _findings(definition.lead_schema.place(path), self._constants[path])
+        ]:
+            raise SettingsError(findings)
         self._mapped = self._known_paths(f"streams.{stream}.fields", settings.fields or {})
         if provider_field in self._mapped or any(column.startswith(_METADATA_PREFIX) for column in self._mapped):
             message = f"streams.{stream}.fields: a column that names the provider or begins with _sdc_ is never sent."
             raise SettingsError([message])
-        self._path_of = functools.lru_cache(_MOST_COLUMNS)(self._decide_path)
+        self.route = functools.lru_cache(_MOST_COLUMNS)(self._decide_route)
+
+    @property
+    def constants(self) -> Iterable[tuple[str, ...]]:
+        """Paths of the provider's fields that have a fixed value."""
+        return self._constants.keys()
 
     def dropped(self, columns: Iterable[str]) -> list[str]:
         """Those of a stream's columns that no field of the provider stands for."""
@@ -70,51 +96,67 @@ class StreamMapping:
         return usable_lead_id(columns.get(self.lead_id_field))
 
     def map(self, columns: Mapping[str, Any]) -> MappedRecord:
-        """Fields of the provider for one record. Values stay as they are; the record is not changed."""
+        """Fields of the provider for one record, which is not changed.
+
+        Values stay as they are, but that labels become what they stand for, and types what the stream lets be coerced.
+        """
         lead_id = self.lead_id(columns)
         violations = [] if lead_id else [Violation(path=f"$.{self.lead_id_field}", rule=_LEAD_ID_RULE)]
         fields: dict[str, Any] = {}
         for column, value in columns.items():
-            path = self._path_of(column)
-            sent = value if self._settings.sends_nulls else _without_nulls(value)
-            if path is not None:
-                if sent is not None or self._settings.sends_nulls:
-                    _put(fields, path, sent)
-            elif self._settings.rejects_unknown_fields and sent is not None and self._is_unknown(column):
-                violations.append(Violation(path=f"$.{column}", rule=f"is no field of {self._definition.name}"))
+            route = self.route(column)
+            converted = value if route is None or route.convert is None else route.convert(value)
+            sent = converted if self.settings.sends_nulls else _without_nulls(converted)
+            if route is not None:
+                if sent is not None or self.settings.sends_nulls:
+                    _put(fields, route.path, sent)
+            elif self.settings.rejects_unknown_fields and sent is not None and self._is_unknown(column):
+                violations.append(Violation(path=f"$.{column}", rule=f"is no field of {self.definition.name}"))
         if fields:
-            for name, path in self._constants.items():
-                _put(fields, path, self._settings.constants[name], wins=True)
-            if self._definition.lead_id.body_field:
-                fields[self._definition.lead_id.body_field] = lead_id
+            for path, value in self._constants.items():
+                _put(fields, path, value, wins=True)
+            if self.definition.lead_id.body_field:
+                fields[self.definition.lead_id.body_field] = lead_id
         return MappedRecord(lead_id=lead_id, fields=fields, violations=tuple(violations))
 
     def _is_unknown(self, column: str) -> bool:
         """Whether a column would be sent if only the provider knew it."""
         return (
-            self._settings.fields is None
+            self.settings.fields is None
             and column not in self._not_sent
             and not column.startswith(_METADATA_PREFIX)
-            and self._path_of(column) is None
+            and self.route(column) is None
         )
 
-    def _decide_path(self, column: str) -> tuple[str, ...] | None:
-        if self._settings.fields is not None:
-            return self._mapped.get(column)
-        if column in self._not_sent or column.startswith(_METADATA_PREFIX):
+    def _decide_route(self, column: str) -> Route | None:
+        if self.settings.fields is not None:
+            path = self._mapped.get(column)
+        elif column in self._not_sent or column.startswith(_METADATA_PREFIX):
+            path = None
+        else:
+            path = self.definition.lead_schema.path_of(column)
+        if path is None:
             return None
-        return self._definition.lead_schema.path_of(column)
+        place = self.definition.lead_schema.place(path)
+        settings = self.settings
+        return Route(
+            path=path, convert=conversion(place, coerces=settings.coerces, omits_nulls=not settings.sends_nulls)
+        )
+
+    def _constant(self, path: tuple[str, ...], value: Any) -> Any:  # noqa: ANN401 -- a constant is any JSON
+        convert = conversion(self.definition.lead_schema.place(path), coerces=False, omits_nulls=False)
+        return value if convert is None else convert(value)
 
     def _known_paths(self, setting: str, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         """Where the provider's fields of these names belong, by the key under which the setting names them."""
         paths: dict[str, tuple[str, ...]] = {}
         findings = []
         for key, name in names.items():
-            path = self._definition.lead_schema.path_of(name)
+            path = self.definition.lead_schema.path_of(name)
             if path is None:
-                known = ", ".join(self._definition.lead_schema.properties)
-                findings.append(f"{setting}: {name} is no field of {self._definition.name}; it has {known}.")
-            elif path == (self._definition.lead_id.body_field,):
+                known = ", ".join(self.definition.lead_schema.properties)
+                findings.append(f"{setting}: {name} is no field of {self.definition.name}; it has {known}.")
+            elif path == (self.definition.lead_id.body_field,):
                 findings.append(f"{setting}: {name} is the lead's id; say which field holds it with lead_id.")
             elif path in paths.values():
                 findings.append(f"{setting}: {name} is given twice, and only one value can be sent.")
@@ -123,6 +165,20 @@ class StreamMapping:
         if findings:
             raise SettingsError(findings)
         return paths
+
+
+def _findings(place: Place | None, value: object) -> Iterator[str]:
+    """What is wrong with a constant by itself: what an object lacks, the record may bring."""
+    if place is None:
+        return
+    if isinstance(value, dict) and "object" in place.types:
+        for name, inner in value.items():
+            yield from (f".{name}{finding}" for finding in _findings(place.child(name), inner))
+        return
+    was = f", but was {value!r}" if isinstance(value, str) else ""
+    for error in place.broken(value):
+        for violation in broken_rules(error):
+            yield f"{violation.path.removeprefix('$')}: {violation.rule}{was}."
 
 
 _LEAD_ID_RULE = "holds no usable lead id: it must be text or a whole number, and neither blank nor . nor .."

@@ -12,21 +12,38 @@ if TYPE_CHECKING:
     from target_leads.settings import Settings
 
 
+def named_providers(settings: Settings) -> dict[str, str]:
+    """Providers that the settings name, by the setting that names each."""
+    named = {
+        "provider": settings.provider,
+        **{f"streams.{stream}.provider": given.provider for stream, given in settings.streams.items()},
+        **{f"providers.{provider}": provider for provider in settings.providers},
+    }
+    return {setting: provider for setting, provider in named.items() if provider}
+
+
+def unknown_providers(settings: Settings, known: Collection[str]) -> list[str]:
+    """A sentence for each setting that names a provider that does not exist."""
+    return [
+        f"{setting}: must be one of {', '.join(sorted(known))}, but was {provider!r}."
+        for setting, provider in named_providers(settings).items()
+        if provider not in known
+    ]
+
+
 def provider_of_stream(stream: str, settings: Settings, known: Collection[str]) -> str:
-    """Name of the provider for a stream; empty if each record has to say.
+    """Name of the provider for a stream; empty if each record has to say. What settings name is known to exist.
 
     Raises:
-        SettingsError: nothing names a provider, or what names one names none that exists.
+        SettingsError: nothing names a provider.
     """
     given = settings.streams.get(stream)
     if given and given.provider:
-        return _known(f"streams.{stream}.provider", given.provider, known)
+        return given.provider
     if stream in known:
         return stream
-    if settings.provider:
-        return _known("provider", settings.provider, known)
-    if settings.provider_field:
-        return ""
+    if settings.provider or settings.provider_field:
+        return settings.provider
     message = (
         f"streams.{stream}.provider: no setting says which provider the stream {stream} goes to. "
         f"Set it, or the setting provider, to one of {', '.join(sorted(known))}."
@@ -38,9 +55,3 @@ def provider_of_record(columns: Mapping[str, Any], *, provider_field: str, defau
     """Name of the provider that a record names, else that of its stream; it may be one that does not exist."""
     named = columns.get(provider_field) if provider_field else None
     return default if named is None else str(named)
-
-
-def _known(setting: str, provider: str, known: Collection[str]) -> str:
-    if provider not in known:
-        raise SettingsError([f"{setting}: must be one of {', '.join(sorted(known))}, but was {provider!r}."])
-    return provider

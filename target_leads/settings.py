@@ -36,6 +36,8 @@ class StreamSettings:
     rejects_unknown_fields: bool = False
     version_field: str = ""
     """Record field that orders the updates of one lead; empty: the order in which they come."""
+    coerces: bool = False
+    """Whether types are converted where no meaning can be lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ def _stream(config: Mapping[str, Any]) -> StreamSettings:
         sends_nulls=config.get("nulls") == "send",
         rejects_unknown_fields=config.get("unknown_fields") == "reject",
         version_field=config.get("version_field", ""),
+        coerces=config.get("coerce", False),
     )
 
 

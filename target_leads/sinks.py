@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from singer_sdk.sinks import Sink
 
+from target_leads.stream_maps import schemas_as_sent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,17 +40,14 @@ class LeadSink(Sink):
         self._owner = cast("_PipelineOwner", target)
         if self._owner.is_replacing(stream_name):
             self._owner.pipeline.flush()  # what waits came under the old SCHEMA, which named the lead's id for it
-        dropped = self._owner.pipeline.admission.open_stream(
-            stream_name, columns=list(schema.get("properties", {})), key_properties=self.key_properties
+        warnings = self._owner.pipeline.admission.open_stream(
+            stream_name,
+            columns=list(schema.get("properties", {})),
+            key_properties=self.key_properties,
+            schemas=schemas_as_sent(target.mapper, stream_name, schema),
         )
-        if dropped:
-            self.logger.warning(
-                "Stream %s: these fields are not sent, as the provider has none of their names: %s. "
-                "Map them with streams.%s.fields.",
-                stream_name,
-                ", ".join(dropped),
-                stream_name,
-            )
+        for warning in warnings:
+            self.logger.warning("Stream %s: %s", stream_name, warning)
 
     def get_validator(self) -> None:
         """No validator: the provider's schema decides, not the tap's, and one bad record must not end the run."""

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.mapper import PluginMapper
+from singer_sdk.mapper import CustomStreamMap, PluginMapper
 
 from target_leads.exceptions import SettingsError
 
@@ -38,6 +38,22 @@ class StreamMaps(PluginMapper):
         """
         with _stream_map_findings():
             super().register_raw_stream_schema(stream_name, schema, key_properties)
+
+
+def schemas_as_sent(mapper: PluginMapper, stream: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON Schemas of a stream's columns, after stream maps; an empty one where the SDK can only guess it.
+
+    It guesses the type of whatever an expression computes, and says text where it does not know.
+    """
+    maps = (each for mapped in mapper.stream_maps.values() for each in mapped if each.stream_alias == stream)
+    stream_map = next(maps, None)
+    schemas = dict(schema.get("properties", {}))
+    if isinstance(stream_map, CustomStreamMap):
+        raw = stream_map.raw_schema.get("properties", {})
+        schemas |= {
+            column: raw.get(expression, {}) for column, expression in stream_map.map_config.items() if column in schemas
+        }
+    return schemas
 
 
 @contextlib.contextmanager

@@ -165,49 +165,89 @@ def test_mistakes_in_the_settings_are_found_when_the_stream_is_opened(definition
             admission_of(definitions, **config).open_stream("leads", columns=["a"], key_properties=[])
 
 
-def test_missing_credentials_of_a_provider_that_a_record_names(definitions: dict[str, Definition]) -> None:
-    """They are the configuration's fault and not the record's, so they end the run."""
-    admission = admission_of(definitions, provider_field="api", providers={"generic": {"token": "t"}})
-    with pytest.raises(SettingsError, match=r"providers\.narrow\.token: is required"):
-        admit(admission, id="L-1", email="ada@example.com", api="narrow")
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (
+            {"providers": {"generic": {"token": "t"}}},
+            "providers.narrow.token: is required. The token that example.com gives you.",
+        ),
+        (
+            {"streams": {"leads": {"constants": {"stage": "won"}}}},
+            "streams.leads.constants: stage is no field of narrow; it has email, amount.",
+        ),
+    ],
+)
+def test_a_record_for_a_provider_where_its_stream_cannot_go_is_invalid(
+    definitions: dict[str, Definition], config: dict[str, Any], reason: str
+) -> None:
+    """It costs only itself, and says which setting is in the way; a deleted row is ignored as ever."""
+    admission = admission_of(definitions, provider_field="api", **config)
+    good = admit(admission, id="L-1", email="ada@example.com", api="generic")
+    assert isinstance(good, LeadUpdate)
+    for _ in range(2):
+        settlement = admit(admission, id="L-1", email="ada@example.com", api="narrow")
+        assert isinstance(settlement, Settlement)
+        assert (settlement.outcome, settlement.provider, settlement.account) == (Outcome.INVALID, "narrow", "")
+        assert settlement.reason == f"$.api names narrow, where records of this stream cannot go: {reason}"
+    deleted = admit(admission, id="L-1", api="narrow", _sdc_deleted_at="2024-01-01")
+    assert isinstance(deleted, Settlement)
+    assert (deleted.outcome, deleted.provider) == (Outcome.IGNORED, "narrow")
+
+
+DROPPED = "these fields are not sent, as the provider has none of their names: {}. Map them with streams.leads.fields."
+NARROW = {"providers": {"narrow": {"token": "t"}}}
 
 
 @pytest.mark.parametrize(
-    ("config", "dropped"),
+    ("config", "warnings"),
     [
-        ({"provider": "narrow"}, ["x", "api"]),
-        ({"provider": "narrow", "provider_field": "api"}, ["x"]),
+        ({"provider": "narrow"}, [DROPPED.format("x, api")]),
+        ({"provider": "narrow", "provider_field": "api"}, [DROPPED.format("x")]),
+        (
+            {"provider": "narrow", "streams": {"leads": {"unknown_fields": "reject"}}},
+            [
+                (
+                    "records with a value in one of these fields are invalid, as the provider has none of their names: "
+                    "x, api. Map them with streams.leads.fields, or set streams.leads.unknown_fields to drop."
+                )
+            ],
+        ),
         ({"provider": "generic"}, []),
         ({"provider": "narrow", "streams": {"leads": {"fields": {"x": "email"}}}}, []),
         # Each record says where it goes: only what no configured provider has is sure to be dropped.
         ({"provider_field": "api"}, []),
-        ({"provider_field": "api", "providers": {"narrow": {"token": "t"}}}, ["x"]),
-        ({"provider_field": "api", "providers": {"narrow": {"token": "t"}, "none": {}}}, ["x"]),
+        ({"provider_field": "api", **NARROW}, [DROPPED.format("x")]),
+        ({"provider_field": "api", "providers": {"narrow": {"token": "t"}, "none": {}}}, [DROPPED.format("x")]),
         ({"provider_field": "api", "providers": {}}, []),
+        ({"provider_field": "api", **NARROW, "streams": {"leads": {"fields": {"x": "amount"}}}}, []),
+        # Where one of them cannot be reached as the stream is mapped, the others are.
         (
-            {
-                "provider_field": "api",
-                "providers": {"narrow": {"token": "t"}},
-                "streams": {"leads": {"fields": {"x": "y"}, "constants": {"z": 1}}},
-            },
-            [],
-        ),
-        (
-            {
-                "provider_field": "api",
-                "providers": {"narrow": {"token": "t"}},
-                "streams": {"leads": {"constants": {"z": 1}}},
-            },
-            ["x"],
+            {"provider_field": "api", "streams": {"leads": {"constants": {"z": 1}}}},
+            [
+                (
+                    "records for narrow will be invalid. "
+                    "streams.leads.constants: z is no field of narrow; it has email, amount."
+                )
+            ],
         ),
     ],
 )
-def test_columns_that_will_not_be_sent_are_told(
-    definitions: dict[str, Definition], config: dict[str, Any], dropped: list[str]
+def test_what_a_schema_gives_reason_to_warn_of(
+    definitions: dict[str, Definition], config: dict[str, Any], warnings: list[str]
 ) -> None:
-    """Opening a stream says which of its columns no provider has, so that the user can be warned once."""
+    """Opening a stream says what of it will not be sent, and where its records cannot go; so a user is warned once."""
     columns = ["id", "email", "x", "_sdc_x", "api"]
-    assert admission_of(definitions, **config).open_stream("leads", columns=columns, key_properties=["id"]) == dropped
+    opened = admission_of(definitions, **config).open_stream("leads", columns=columns, key_properties=["id"])
+    assert opened == warnings
+
+
+def test_a_stream_that_fits_no_provider_is_a_mistake(definitions: dict[str, Definition]) -> None:
+    """Where each record says where it goes, and the stream's settings fit none of the providers, the run ends."""
+    config = {"provider_field": "api", **NARROW, "streams": {"leads": {"constants": {"z": 1}}}}
+    with pytest.raises(SettingsError) as raised:
+        admission_of(definitions, **config).open_stream("leads", columns=["id", "api"], key_properties=["id"])
+    assert raised.value.findings == ("streams.leads.constants: z is no field of narrow; it has email, amount.",)
 
 
 def test_the_provider_of_a_stream(definitions: dict[str, Definition]) -> None:

@@ -347,7 +347,7 @@ FINDINGS = {
         "store_url: must be of type string.",
         (
             "streams.leads.leadid: is not one of provider, lead_id, fields, constants, nulls, unknown_fields, "
-            "version_field."
+            "version_field, coerce."
         ),
         "streams.leads.nulls: must be one of omit, send, but was 'keep'.",
         "providers.generic: must be of type object.",

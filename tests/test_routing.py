@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from target_leads.exceptions import SettingsError
-from target_leads.routing import provider_of_record, provider_of_stream
+from target_leads.routing import named_providers, provider_of_record, provider_of_stream, unknown_providers
 from target_leads.settings import Settings
 
 KNOWN = ("perch", "bizmate")
@@ -32,29 +32,40 @@ def test_the_most_particular_name_counts(config: dict[str, Any], stream: str, pr
     assert provider_of_stream(stream, Settings.from_config(config), KNOWN) == provider
 
 
-@pytest.mark.parametrize(
-    ("config", "finding"),
-    [
-        (
-            {},
-            (
-                "streams.leads.provider: no setting says which provider the stream leads goes to. "
-                "Set it, or the setting provider, to one of bizmate, perch."
-            ),
-        ),
-        ({"provider": "Perch"}, "provider: must be one of bizmate, perch, but was 'Perch'."),
-        (
-            {"provider": "perch", "streams": {"leads": {"provider": "porch"}}},
-            "streams.leads.provider: must be one of bizmate, perch, but was 'porch'.",
-        ),
-    ],
-)
-def test_no_provider_is_a_mistake_in_the_settings(config: dict[str, Any], finding: str) -> None:
-    """A stream with no provider, or an unknown one, ends the run with status 2 and a sentence that helps."""
+def test_no_provider_is_a_mistake_in_the_settings() -> None:
+    """A stream with no provider ends the run with status 2 and a sentence that helps."""
     with pytest.raises(SettingsError) as raised:
-        provider_of_stream("leads", Settings.from_config(config), KNOWN)
-    assert raised.value.findings == (finding,)
+        provider_of_stream("leads", Settings.from_config({}), KNOWN)
+    assert raised.value.findings == (
+        (
+            "streams.leads.provider: no setting says which provider the stream leads goes to. "
+            "Set it, or the setting provider, to one of bizmate, perch."
+        ),
+    )
     assert raised.value.exit_status == 2
+
+
+def test_every_setting_that_names_a_provider_is_looked_at() -> None:
+    """The names of all settings are told together, and those that name no provider get a sentence each."""
+    settings = Settings.from_config(
+        {
+            "provider": "Perch",
+            "streams": {"leads": {"provider": "porch"}, "other": {"provider": "perch"}, "third": {}},
+            "providers": {"bizmate": {}, "crm": {}},
+        }
+    )
+    assert named_providers(settings) == {
+        "provider": "Perch",
+        "streams.leads.provider": "porch",
+        "streams.other.provider": "perch",
+        "providers.bizmate": "bizmate",
+        "providers.crm": "crm",
+    }
+    assert unknown_providers(settings, KNOWN) == [
+        "provider: must be one of bizmate, perch, but was 'Perch'.",
+        "streams.leads.provider: must be one of bizmate, perch, but was 'porch'.",
+        "providers.crm: must be one of bizmate, perch, but was 'crm'.",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ def test_settings_of_a_stream() -> None:
         "constants": {"kind": "Firm"},
         "nulls": "send",
         "unknown_fields": "reject",
+        "version_field": "updated_at",
+        "coerce": True,
     }
     settings = Settings.from_config(
         {"streams": {"leads": given, "plain": {}, "meek": {"nulls": "omit", "unknown_fields": "drop"}}}
@@ -88,6 +90,8 @@ def test_settings_of_a_stream() -> None:
             constants={"kind": "Firm"},
             sends_nulls=True,
             rejects_unknown_fields=True,
+            version_field="updated_at",
+            coerces=True,
         ),
         "plain": StreamSettings(),
         "meek": StreamSettings(sends_nulls=False, rejects_unknown_fields=False),
@@ -180,7 +184,7 @@ def test_no_forms_of_reject_limit(given: str) -> None:
             {"streams": {"leads": {"lead": "id"}}},
             (
                 "streams.leads.lead: is not one of provider, lead_id, fields, constants, nulls, unknown_fields, "
-                "version_field."
+                "version_field, coerce."
             ),
         ),
         (
@@ -190,6 +194,10 @@ def test_no_forms_of_reject_limit(given: str) -> None:
         (
             {"streams": {"leads": {"unknown_fields": "warn"}}},
             "streams.leads.unknown_fields: must be one of drop, reject, but was 'warn'.",
+        ),
+        (
+            {"streams": {"leads": {"coerce": "yes"}}},
+            "streams.leads.coerce: must be of type boolean, but was 'yes'.",
         ),
         (
             {"streams": {"leads": {"fields": {"mail": 1}}}},

@@ -15,6 +15,7 @@ from target_leads.providers.definition import (
     UpdateCall,
 )
 from target_leads.providers.loader import bundled, load, load_all, load_example, load_folder, load_responses
+from target_leads.providers.place import Place
 from target_leads.providers.validation import LeadSchema
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "JobCall",
     "LeadSchema",
     "ManyLeads",
+    "Place",
     "RateLimit",
     "RateLimits",
     "ReadCall",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections import Counter
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -144,7 +145,7 @@ def _refuse(file: Traversable, findings: Iterable[str]) -> None:
 
 def _read_json(file: Traversable) -> Any:  # noqa: ANN401 -- a file holds any JSON until it was checked
     try:
-        return json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
+        return json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number, object_pairs_hook=_object)
     except OSError as error:
         raise DefinitionError([f"{file}: cannot be read: {error.strerror}. A provider folder needs it."]) from error
     except RecursionError:
@@ -157,6 +158,15 @@ def _no_number(name: str) -> NoReturn:
     """Refuse NaN and the infinities, which Python reads and JSON does not have."""
     message = f"{name} is no number"
     raise ValueError(message)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that says a thing twice: which was meant cannot be known."""
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            message = f"{name} stands twice in one object"
+            raise ValueError(message)
+    return dict(pairs)
 
 
 def _definition(data: Mapping[str, Any], lead_schema: LeadSchema, folder: Traversable) -> Definition:

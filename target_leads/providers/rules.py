@@ -17,6 +17,7 @@ from target_leads.providers.base_url import url_findings
 from target_leads.providers.definition import placeholders
 from target_leads.providers.dialect import compiled
 from target_leads.providers.formats import FORMATS
+from target_leads.providers.place import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from target_leads.providers.validation import LeadSchema
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
-_DATA = frozenset({"const", "default", "enum", "examples"})
+_DATA = frozenset({"const", "default", "enum", "examples", "labels"})
 """Rules of a schema that hold data and no schema."""
 
 
@@ -40,7 +41,24 @@ def lead_schema_findings(schema: Any) -> list[str]:  # noqa: ANN401 -- a file ho
         return ["$: must be the schema of an object with properties"]
     if schema.get("$schema", _DRAFT) != _DRAFT:
         return [f"$['$schema']: must be {_DRAFT}"]
-    return list(_schema_findings("$", schema))
+    return list(_schema_findings("$", schema)) or list(_label_findings(schema))
+
+
+def _label_findings(schema: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the words that are no JSON Schema's own: `labels` and `leadingZeros`."""
+    words = compiled(_read("provider.schema.json")["$defs"]["lead_schema"])
+    for place, part in _parts("$", schema):
+        broken = [f"{place}{error.json_path[1:]}: {error.message}" for error in words.iter_errors(part)]
+        yield from broken
+        if "labels" not in part or broken:
+            continue
+        named: dict[str, Any] = {}
+        for name, key in names_of(part):
+            at = f"{place}.labels[{name!r}]"
+            if key not in part["enum"]:
+                yield f"{at}: {key!r} is not in the enum"
+            elif named.setdefault(name.casefold(), key) != key and name in part["labels"]:
+                yield f"{at}: but for upper and lower case it is a name of {named[name.casefold()]!r} already"
 
 
 def field_findings(data: Mapping[str, Any], lead_schema: LeadSchema) -> Iterator[str]:

@@ -11,6 +11,7 @@ from referencing.jsonschema import DRAFT202012
 
 from target_leads.models import Violation
 from target_leads.providers.dialect import compiled
+from target_leads.providers.place import Place
 from target_leads.redaction import broken_rules
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class LeadSchema:
         self.schema = schema
         self._validator = compiled(schema)
         self._resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
+        self.root = Place([schema], self._validator, lambda reference: self._resolver.lookup(reference).contents)
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -50,6 +52,13 @@ class LeadSchema:
         None if the schema has no such place. In an object of free keys the rest of the name is one key.
         """
         return self._path_of(column, self.schema)
+
+    def place(self, path: Sequence[str]) -> Place | None:
+        """What the schema says of the values at a path; none if it says nothing."""
+        place: Place | None = self.root
+        for name in path:
+            place = place and place.child(name)
+        return place
 
     def _path_of(self, column: str, schema: object) -> tuple[str, ...] | None:
         shapes = self._shapes(schema)
