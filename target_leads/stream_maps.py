@@ -43,16 +43,18 @@ class StreamMaps(PluginMapper):
 def schemas_as_sent(mapper: PluginMapper, stream: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """JSON Schemas of a stream's columns, after stream maps; an empty one where the SDK can only guess it.
 
-    It guesses the type of whatever an expression computes, and says text where it does not know.
+    It guesses the type of whatever an expression computes, and says text where it does not know. Its maps do not tell
+    their expressions, so a column is left open that any map computes.
     """
     maps = (each for mapped in mapper.stream_maps.values() for each in mapped if each.stream_alias == stream)
     stream_map = next(maps, None)
     schemas = dict(schema.get("properties", {}))
     if isinstance(stream_map, CustomStreamMap):
+        definitions = [definition for definition in mapper.stream_maps_dict.values() if isinstance(definition, dict)]
         raw = stream_map.raw_schema.get("properties", {})
-        schemas |= {
-            column: raw.get(expression, {}) for column, expression in stream_map.map_config.items() if column in schemas
-        }
+        for column, expression in (pair for definition in definitions for pair in definition.items()):
+            if column in schemas:
+                schemas[column] = raw.get(expression, {}) if isinstance(expression, str) else {}
     return schemas
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from target_leads.providers import load_all
 from target_leads.sandbox import Emulator, running
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent
 os.environ["PYTHONWARNINGS"] = "ignore:Python 3.10 reached its end of life"  # for processes that tests start
 OWN_PROVIDERS = TESTS / "providers"
+_POSTGRESQL = os.environ.get("TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +50,22 @@ def generic_config(sandbox_url: str) -> dict[str, Any]:
         "provider_paths": [str(OWN_PROVIDERS)],
         "providers": {"generic": {"token": "sandbox", "base_url": f"{sandbox_url}/generic/v1"}},
     }
+
+
+@pytest.fixture
+def postgresql_url() -> Iterator[str]:
+    """URL of a new and empty schema, dropped after the test. Without a server the test is skipped, but not in CI."""
+    schema = f"target_leads_{uuid.uuid4().hex}"
+    try:
+        engine = create_engine(_POSTGRESQL, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5})
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE SCHEMA {schema}"))
+    except (DBAPIError, ModuleNotFoundError) as error:
+        message = f"no PostgreSQL to test with: {error}"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    yield f"{_POSTGRESQL}?options=-csearch_path%3D{schema}"
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    engine.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +267,40 @@ def test_a_new_schema_opens_the_stream_anew(definitions: dict[str, Definition]) 
     for key in ("id", "key"):
         admission.open_stream("leads", columns=[], key_properties=[key])
         assert admitted(admission, record).lead_id == record.fields[key]
+
+
+def test_a_change_of_how_values_are_converted_is_another_record(definitions: dict[str, Definition]) -> None:
+    """With `coerce` the same record may mean another update, so it is looked at again; without a change it is not."""
+    record = {"id": "L-1", "email": "ada@example.com", "amount": "1.10"}
+    digests = []
+    for stream in ({"coerce": True}, {"coerce": True}, {}):
+        update = admit(admission_of(definitions, provider="narrow", streams={"leads": stream}), **record)
+        digests.append(update.digest if isinstance(update, LeadUpdate) else update.reason)
+    assert digests[0] == digests[1]
+    assert digests[2] == "$.amount must be of type number"
+    record["amount"] = None
+    changed = [
+        admit(admission_of(definitions, provider="narrow", streams={"leads": stream}), **record)
+        for stream in ({"coerce": True}, {})
+    ]
+    first, second = (each.digest for each in changed if isinstance(each, LeadUpdate))
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("nulls", "amount", "outcome"),
+    [
+        ("omit", "1.10", {"email": "ada@example.com", "amount": Decimal("1.10")}),
+        ("omit", "", {"email": "ada@example.com"}),
+        ("omit", "1,10", "$.amount must be of type number"),
+        ("omit", "007", "$.amount must be of type number"),
+        ("send", "", "$.amount must be of type number"),
+    ],
+)
+def test_coercion_comes_before_the_schema(
+    definitions: dict[str, Definition], nulls: str, amount: str, outcome: object
+) -> None:
+    """What can be converted is sent so; what cannot is invalid, with the words that it would have had without."""
+    config = {"provider": "narrow", "streams": {"leads": {"coerce": True, "nulls": nulls}}}
+    admitted = admit(admission_of(definitions, **config), id="L-1", email="ada@example.com", amount=amount)
+    assert (admitted.fields if isinstance(admitted, LeadUpdate) else admitted.reason) == outcome

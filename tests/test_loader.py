@@ -571,3 +571,50 @@ def test_a_path_without_providers(folder: Path, path: str) -> None:
     assert findings_of(lambda: load_all([str(folder), str(own)])) == (
         f"provider_paths: {own} is no provider folder and holds none: there is no provider.json.",
     )
+
+
+LABELLED = {"enum": ["open", "Won", 7], "labels": {"New": "open"}}
+
+
+@pytest.mark.parametrize(
+    ("labels", "finding"),
+    [
+        ({"New": "opened"}, "$.properties.stage.labels['New']: 'opened' is not in the enum"),
+        (
+            {"New": "open", "NEW": "Won"},
+            "$.properties.stage.labels['NEW']: but for upper and lower case it is a name of 'open' already",
+        ),
+        (
+            {"won": "open"},
+            "$.properties.stage.labels['won']: but for upper and lower case it is a name of 'Won' already",
+        ),
+        ({"open": 7}, "$.properties.stage.labels['open']: but for upper and lower case it is a name of 'open' already"),
+        ({}, "$.properties.stage.labels: {} should be non-empty"),
+        ({"": "open"}, "$.properties.stage.labels: '' should be non-empty"),
+        (["New"], "$.properties.stage.labels: ['New'] is not of type 'object'"),
+    ],
+)
+def test_labels_that_cannot_be(folder: Path, labels: Any, finding: str) -> None:
+    """A label names a value of the enum beside it, and no two values have one name."""
+    change(folder / "lead.schema.json", "properties", "stage", to={**LABELLED, "labels": labels})
+    assert findings_of(lambda: load_folder(folder)) == (f"{folder}/lead.schema.json: {finding}",)
+
+
+def test_words_of_our_own_in_a_lead_schema(folder: Path) -> None:
+    """Labels need an enum, and leading zeros count or do not; properties of these names are no such words."""
+    file = folder / "lead.schema.json"
+    change(file, "properties", "labels", to={"type": "string", "leadingZeros": True})
+    change(file, "properties", "leadingZeros", to={"type": "array", "items": LABELLED})
+    load_folder(folder)
+    change(file, "properties", "a", to={"labels": {"New": "open"}, "leadingZeros": "yes"})
+    assert findings_of(lambda: load_folder(folder)) == (
+        f"{file}: $.properties.a.leadingZeros: 'yes' is not of type 'boolean'",
+        f"{file}: $.properties.a: 'enum' is a dependency of 'labels'",
+    )
+
+
+def test_a_name_that_stands_twice_in_an_object(folder: Path) -> None:
+    """JSON lets it pass, and one of the two would be lost without a word."""
+    file = folder / "lead.schema.json"
+    file.write_text('{"type": "object", "properties": {"a": {"labels": {"New": "open", "New": "won"}}}}')
+    assert findings_of(lambda: load_folder(folder)) == (f"{file}: is no JSON: New stands twice in one object",)

@@ -389,6 +389,38 @@ def test_values_stay_as_they_are(definition: Definition) -> None:
     assert str(fields["tags"][4]) == "1E+2"
 
 
+def test_values_are_coerced_on_the_way(definition: Definition) -> None:
+    """With `coerces` each value goes through what its field asks for, nested ones and objects too; nulls come after."""
+    columns = {
+        "email": 5,
+        "amount": "1.10",
+        "phone": {"number": 7, "line": {"fast": 1}},
+        "phone__extension": 12,
+        "Content__x": 1,
+        "work__city": "",
+    }
+    before = copy.deepcopy(columns)
+    mapped = mapping_of(definition, coerces=True).map({"lead_key": "L-1", **columns})
+    assert mapped.fields == {
+        "email": "5",
+        "amount": Decimal("1.10"),
+        "phone": {"number": "7", "line": {"fast": True}, "extension": "12"},
+        "Content": {"x": 1},
+        "work": {"city": ""},
+    }
+    assert columns == before
+    assert mapping_of(definition, coerces=True).map({"lead_key": "L-1", "amount": ""}).fields == {}
+    assert mapping_of(definition).map({"lead_key": "L-1", **columns}).fields["amount"] == "1.10"
+
+
+def test_labels_in_records_and_constants() -> None:
+    """A label is sent as what it stands for, whether a record or a constant has it."""
+    powerchord = bundled()["powerchord"]
+    record = {"leadID": "L-1", "Status": "on hold", "Content": {"Status": "on hold"}}
+    assert mapping_of(powerchord).map(record).fields == {"Status": "onHold", "Content": {"Status": "on hold"}}
+    assert mapping_of(powerchord, constants={"Status": "New"}).map(record).fields["Status"] == "open"
+
+
 @pytest.mark.parametrize(
     ("columns", "deletes"),
     [
