@@ -17,21 +17,9 @@ _LEAD_ID_TYPES = frozenset({"string", "integer", "number"})
 Path = tuple[str, ...]
 
 
-def lead_id_finding(
-    mapping: StreamMapping, stream: str, columns: Sequence[str], key_properties: Sequence[str]
-) -> Iterator[str]:
-    """That no column can hold the lead's id, where neither a setting nor the stream's key says which one does."""
-    name = mapping.lead_id_field
-    if columns and name not in columns and not mapping.settings.lead_id and len(key_properties) != 1:
-        keys = f"{len(key_properties)} key properties" if key_properties else "no key property"
-        yield (
-            f"streams.{stream}.lead_id: must say which field holds the lead's id: the stream {stream} has {keys} "
-            f"and no field {name}, as {mapping.definition.name} calls it; it has {', '.join(columns)}."
-        )
-
-
 def warnings(mapping: StreamMapping, stream: str, columns: Sequence[str], schemas: Mapping[str, Any]) -> Iterator[str]:
     """What to warn of, as sentences that follow the stream's name. What the SCHEMA leaves open is no cause."""
+    yield from _lead_id_warning(mapping, stream, columns)
     yield from dropped_warning(stream, mapping.settings, mapping.dropped(columns))
     yield from _required_warning(mapping, stream, columns)
     yield from _type_warning(mapping, stream, schemas)
@@ -49,6 +37,16 @@ def dropped_warning(stream: str, settings: StreamSettings, dropped: Collection[s
         yield (
             "these fields are not sent, as the provider has none of their names: "
             f"{', '.join(dropped)}. Map them with streams.{stream}.fields."
+        )
+
+
+def _lead_id_warning(mapping: StreamMapping, stream: str, columns: Sequence[str]) -> Iterator[str]:
+    """That no column can hold the lead's id."""
+    if columns and mapping.lead_id_field not in columns:
+        yield (
+            f"no field holds the lead's id, so records will be invalid: it has neither one key property nor a field "
+            f"{mapping.lead_id_field}, as {mapping.definition.name} calls it. Say which field does with "
+            f"streams.{stream}.lead_id."
         )
 
 

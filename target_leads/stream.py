@@ -7,7 +7,7 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from target_leads.exceptions import SettingsError
-from target_leads.forecast import dropped_warning, lead_id_finding, warnings
+from target_leads.forecast import dropped_warning, warnings
 from target_leads.mapping import StreamMapping
 from target_leads.routing import provider_of_stream
 from target_leads.settings import StreamSettings
@@ -58,9 +58,7 @@ class Stream:
             obstacles = self._mapping_obstacles()
             everywhere = obstacles and all(obstacles.values())
             return findings + list(dict.fromkeys(each for all_ in obstacles.values() for each in all_ if everywhere))
-        if obstacle := self.obstacle(self.provider):
-            return [*findings, *obstacle]
-        return [*findings, *lead_id_finding(self.mapping(self.provider), self._name, columns, self._key_properties)]
+        return [*findings, *self.obstacle(self.provider)]
 
     def warnings(self, columns: Sequence[str], schemas: Mapping[str, Any]) -> Iterator[str]:
         """What to warn of, as sentences that follow its name. `schemas` holds what is known of columns' types."""
