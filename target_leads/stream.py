@@ -7,8 +7,8 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from target_leads.exceptions import SettingsError
-from target_leads.forecast import dropped_warning, warnings
 from target_leads.mapping import StreamMapping
+from target_leads.outlook import dropped_warning, warnings
 from target_leads.routing import provider_of_stream
 from target_leads.settings import StreamSettings
 

@@ -82,7 +82,7 @@ TABLES = {
                 ("remarks", "clientData.notes", "Calls in the evening."),
             ),
             Column("owner_no", "bigint", "88213", "resourceId", "88213"),
-            Column("phone_ext", "smallint", "204", "phone.extension", "204"),
+            Column("phone_ext", "text", "0204", "phone.extension", "0204"),
             Column("sin_no", "char(9)", "046454286", "clientData.sin", "046454286"),
             Column("born", "date", "1988-04-17", "clientData.dateOfBirth", "1988-04-17"),
             Column("score", "integer", "720", "clientData.creditScoreEstimation", "720"),
