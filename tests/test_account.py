@@ -252,5 +252,6 @@ def test_the_sandbox_gets_no_credential(definition: Definition) -> None:
         "token": "sandbox",
         "branch": "south",
         "base_url": "http://127.0.0.1/g",
+        "account": "sandbox",
     }
     assert Account.open(definition, config, concurrency=1).base_url == "http://127.0.0.1/g"
