@@ -38,6 +38,12 @@ class Accepted:
     run_id: str = field(default="", compare=False)
     """The run that sent to the lead last."""
 
+    def is_newer_than(self, received_at: datetime.datetime | None, version: Decimal | None) -> bool:
+        """Whether it is newer than a record: versions decide if both have one, else which of the two came first."""
+        if version is not None and self.version is not None and version != self.version:
+            return self.version > version
+        return self.as_of is not None and received_at is not None and self.as_of > received_at
+
 
 class Fingerprints:
     """Hashes values with a key of the store's, so that nobody can try out which value a hash stands for."""

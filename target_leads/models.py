@@ -164,6 +164,10 @@ class LastSent:
     """How new its data is."""
 
 
+OVERTAKEN = "something newer of the lead was accepted before"
+"""The reason of a record that must not be sent over newer data."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """The final fate of one record and why. Holds no value of the record but the lead's id."""

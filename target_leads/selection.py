@@ -5,22 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
-from target_leads.changes import reduced, without
-from target_leads.models import LeadUpdate, Outcome, Settlement
+from target_leads.changes import Accepted, reduced, without
+from target_leads.models import OVERTAKEN, LeadUpdate, Outcome, Settlement
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from target_leads.admission import Addressed, Admission
-    from target_leads.changes import Accepted, Fingerprints
+    from target_leads.changes import Fingerprints
     from target_leads.models import LastSent, Lead, Record
     from target_leads.providers import Definition
-
-
-_OLDER = "a newer version was accepted before"
-_OVERTAKEN = "something newer of the lead was sent since"
 
 
 class Memory(Protocol):
@@ -63,8 +58,8 @@ class Selection:
                 continue
             admitted = self._admission.admit(entry)
             version = None if isinstance(admitted, Settlement) else admitted.version
-            if known and (reason := _overtaken(entry.record, version, known)):
-                yield _settled(entry.record, entry.lead, Outcome.SUPERSEDED, reason)
+            if known and _is_overtaken(entry.record, version, known):
+                yield _settled(entry.record, entry.lead, Outcome.SUPERSEDED, OVERTAKEN)
             elif isinstance(admitted, Settlement):
                 yield admitted
             else:
@@ -98,9 +93,9 @@ class Selection:
                 )
                 yield dataclasses.replace(settled, job_id=job.job_id)
             return
-        if job is not None and _is_dead_letter_from_before(last.record, job.as_of):
+        if job is not None and _is_overtaken(last.record, None, Accepted(fields={}, as_of=job.as_of)):
             for part in (*earlier, last):
-                yield _settled(part.record, update.lead, Outcome.SUPERSEDED, _OVERTAKEN)
+                yield _settled(part.record, update.lead, Outcome.SUPERSEDED, OVERTAKEN)
             return
         jobs.pop(update.lead, None)
         definition = self._definitions[update.provider]
@@ -118,23 +113,13 @@ class Selection:
             accepted[update.lead] = without(known, to_send.body)
 
 
-def _overtaken(record: Record, version: Decimal | None, known: Accepted) -> str:
-    """Why a record must not be sent over what its provider has, if so: versions decide, else age.
+def _is_overtaken(record: Record, version: Decimal | None, known: Accepted) -> bool:
+    """Whether a record must not be sent over what its provider has.
 
-    The age of dead letters alone: clocks of several machines may differ by more than the time between two records.
+    By age that is so for dead letters alone. Any other record has just come, and what an earlier run has sent is older,
+    whatever the clock says on the machine where that was.
     """
-    if version is not None and known.version is not None and version != known.version:
-        return _OLDER if version < known.version else ""
-    return _OVERTAKEN if _is_dead_letter_from_before(record, known.as_of) else ""
-
-
-def _is_dead_letter_from_before(record: Record, as_of: datetime.datetime | None) -> bool:
-    return (
-        record.dead_letter_id is not None
-        and record.received_at is not None
-        and as_of is not None
-        and record.received_at < as_of
-    )
+    return known.is_newer_than(record.received_at if record.dead_letter_id is not None else None, version)
 
 
 def _settled(record: Record, lead: Lead, outcome: Outcome, reason: str = "") -> Settlement:

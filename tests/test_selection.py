@@ -279,7 +279,7 @@ def test_an_older_version_is_superseded(run: Callable[..., Run]) -> None:
     run(**versioned).deliver(record(a="new", at=5))
     (older,) = run(**versioned).select(record(a="old", at=4))
     assert isinstance(older, Settlement)
-    assert (older.outcome, older.reason) == (Outcome.SUPERSEDED, "a newer version was accepted before")
+    assert (older.outcome, older.reason) == (Outcome.SUPERSEDED, "something newer of the lead was accepted before")
     assert (older.lead_id, older.provider) == ("L-1", "generic")
     assert bodies(run(**versioned).select(record(a="mended", at=5))) == [{"a": "mended"}]
     assert bodies(run(**versioned).select(record(a="newer", at=6))) == [{"a": "newer", "at": 6}]

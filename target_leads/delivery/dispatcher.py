@@ -13,7 +13,7 @@ from target_leads.delivery.channel import Channel
 from target_leads.delivery.classification import Verdict
 from target_leads.delivery.confirmation import Question, confirm
 from target_leads.delivery.retry import Attempts, Result
-from target_leads.delivery.settling import unsettled
+from target_leads.delivery.settling import overtaken, unsettled
 from target_leads.delivery.workers import Stop, reports
 from target_leads.exceptions import CredentialsRefused
 from target_leads.models import OpenJob, VerdictKind
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from target_leads.clock import Clock
     from target_leads.delivery.service import Service
     from target_leads.delivery.workers import Task, Workers
-    from target_leads.models import LeadUpdate, Settlement
+    from target_leads.models import Lead, LeadUpdate, Settlement
+
+    Announce = Callable[[Sequence[LeadUpdate]], frozenset[Lead]]
+    """Told of updates before they are sent; returns the leads that must not be."""
 
 _OLD_AFTER_SECONDS = 3600.0
 """No provider says how long it takes to know a job that it has begun; an hour is far longer than any run waits."""
@@ -69,11 +72,12 @@ class Dispatcher:
     def deliver(
         self,
         updates: Iterable[LeadUpdate],
-        before_sending: Callable[[Sequence[LeadUpdate]], None] = lambda _: None,
+        before_sending: Announce = lambda _: frozenset(),
     ) -> Iterator[Settlement | OpenJob | None]:
         """Deliver a batch; yields each settlement as soon as it is known, and ends when nothing is in flight.
 
-        `before_sending` is told of the updates that are about to be sent, a few at a time. An update that the provider
+        `before_sending` is told of the updates that are about to be sent, a few at a time, and names the leads that
+        must not be: something newer of them was sent meanwhile. An update that the provider
         has taken and is still writing comes as an open job first, and as a settlement when its job has ended or was
         waited for in vain. None comes when nothing else has come for a moment.
 
@@ -118,13 +122,15 @@ class Dispatcher:
             channel.workers.close()
 
     def _deliver(
-        self, updates: Iterable[LeadUpdate], before_sending: Callable[[Sequence[LeadUpdate]], None]
+        self, updates: Iterable[LeadUpdate], before_sending: Announce
     ) -> Iterator[Settlement | OpenJob | None]:
         announced: list[LeadUpdate] = []
 
-        def announce(some: Sequence[LeadUpdate]) -> None:
+        def announce(some: Sequence[LeadUpdate]) -> frozenset[Lead]:
             announced.extend(some)
-            before_sending(some)
+            overtaken = before_sending(some)
+            announced[:] = [update for update in announced if update.lead not in overtaken]
+            return overtaken
 
         questions: list[Question] = []
         unforeseen: Exception | None = None
@@ -147,9 +153,7 @@ class Dispatcher:
             raise unforeseen
         self._raise_stop()
 
-    def _send_all(
-        self, updates: Iterable[LeadUpdate], announce: Callable[[Sequence[LeadUpdate]], None]
-    ) -> Iterator[Settlement | Question | None]:
+    def _send_all(self, updates: Iterable[LeadUpdate], announce: Announce) -> Iterator[Settlement | Question | None]:
         """Have the workers send the updates, and once more what was throttled, as long as some of it gets through."""
         tasks = list(self._tasks(updates))
         while tasks and not self._stopping.is_set():
@@ -167,7 +171,7 @@ class Dispatcher:
             announce = _nothing  # they know
 
     def _queues(
-        self, tasks: Iterable[_Task], announce: Callable[[Sequence[LeadUpdate]], None]
+        self, tasks: Iterable[_Task], announce: Announce
     ) -> list[tuple[Workers, Iterator[Task[Settlement | Question | _Task]]]]:
         """For each channel its workers and what they have to do."""
         by_channel: dict[Channel, list[_Task]] = {}
@@ -176,15 +180,15 @@ class Dispatcher:
         return [(channel.workers, self._announced(channel, own, announce)) for channel, own in by_channel.items()]
 
     def _announced(
-        self, channel: Channel, tasks: Sequence[_Task], announce: Callable[[Sequence[LeadUpdate]], None]
+        self, channel: Channel, tasks: Sequence[_Task], announce: Announce
     ) -> Iterator[Task[Settlement | Question | _Task]]:
         """The tasks, each with a few others announced before it."""
         size = channel.service.account.concurrency
         for start in range(0, len(tasks), size):
             some = tasks[start : start + size]
-            announce([update for task in some for updates in task.unit for update in updates])
+            overtaken = announce([update for task in some for updates in task.unit for update in updates])
             for task in some:
-                yield functools.partial(self._do, task)
+                yield functools.partial(self._do, task, overtaken)
 
     def _tasks(self, updates: Iterable[LeadUpdate]) -> Iterator[_Task]:
         by_provider: dict[str, list[LeadUpdate]] = {}
@@ -213,13 +217,28 @@ class Dispatcher:
         is_old = job.begun_at is not None and self._stop.clock.now() - job.begun_at.timestamp() > _OLD_AFTER_SECONDS
         return Question(result=result, channel=self._channel(job.update.provider), is_old=is_old)
 
-    def _do(self, task: _Task, report: Callable[[Settlement | Question | _Task], None]) -> None:
-        """Deliver a unit; reports what is left of it if the provider had no room. Runs in a worker."""
+    def _do(
+        self,
+        task: _Task,
+        left_alone: frozenset[Lead],
+        report: Callable[[Settlement | Question | _Task], None],
+    ) -> None:
+        """Deliver a unit but for some leads. Runs in a worker.
+
+        Reports what is left of it if the provider had no room.
+        """
 
         def tell(settled: Settlement | Result) -> None:
             report(Question(result=settled, channel=task.channel) if isinstance(settled, Result) else settled)
 
-        if rest := task.channel.deliver(task.unit, tell):
+        unit: Unit = []
+        for updates in task.unit:
+            for update in updates if left_alone else ():
+                if update.lead in left_alone:
+                    for settlement in overtaken(update):
+                        report(settlement)
+            unit.append([update for update in updates if update.lead not in left_alone])
+        if rest := task.channel.deliver([updates for updates in unit if updates], tell):
             report(dataclasses.replace(task, unit=rest))
 
 
@@ -231,5 +250,6 @@ def _records(tasks: Iterable[_Task]) -> Counter[Channel]:
     return counts
 
 
-def _nothing(_: Sequence[LeadUpdate]) -> None:
+def _nothing(_: Sequence[LeadUpdate]) -> frozenset[Lead]:
     """Announce nothing."""
+    return frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from target_leads.models import Outcome, Settlement
+from target_leads.models import OVERTAKEN, Outcome, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,19 @@ def unsettled(update: LeadUpdate) -> Settlement:
         lead_id=update.lead_id,
         update=update,
     )
+
+
+def overtaken(update: LeadUpdate) -> Iterator[Settlement]:
+    """Settlements for every record of an update that is not sent, as its provider has something newer already."""
+    for part in update.parts or (update,):
+        yield Settlement(
+            record=part.record,
+            outcome=Outcome.SUPERSEDED,
+            provider=update.provider,
+            account=update.account,
+            lead_id=update.lead_id,
+            reason=OVERTAKEN,
+        )
 
 
 def settlements_of(result: Result) -> Iterator[Settlement]:

@@ -9,7 +9,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, exists, select, update
+from sqlalchemy import Numeric, and_, case, cast, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_leads.changes import Accepted, after, without_all
@@ -61,14 +61,15 @@ class Leads:
         }
         return dict(self._before)
 
-    def forget(self, connection: Connection, run_id: str, updates: Iterable[LeadUpdate]) -> None:
+    def forget(self, connection: Connection, run_id: str, updates: Iterable[LeadUpdate]) -> frozenset[Lead]:
         """These leads are about to change: whatever happens from here on, nothing is known of their fields.
 
-        What this run knew of one that another run sent to since may no longer be so.
+        What this run knew of one that another run sent to since may no longer be so. Those of which the other has
+        something newer are left alone, and returned.
         """
         sending = {entry.lead: entry for entry in updates}
         again = self._sending.keys() & sending.keys()
-        self._sending.update(sending)
+        overtaken: set[Lead] = set()
         for condition in are_leads(leads, sending):
             for row in connection.execute(select(leads).where(condition).with_for_update()).mappings():
                 lead = lead_of(row)
@@ -76,9 +77,17 @@ class Leads:
                 if lead in again and now.run_id == run_id:
                     continue
                 if before is None or (before.run_id, before.fields) != (now.run_id, now.fields):
+                    if now.is_newer_than(sending[lead].record.received_at, sending[lead].version):
+                        overtaken.add(lead)
+                        continue
                     self._shared.add(lead)
                 self._before[lead] = dataclasses.replace(now, run_id=run_id)
+        for lead in overtaken:
+            del sending[lead]
+        self._sending.update(sending)
+        for condition in are_leads(leads, sending):
             connection.execute(update(leads).where(condition).values(fields="{}", digest="", run_id=run_id))
+        return frozenset(overtaken)
 
     def settle(
         self, connection: Connection, run_id: str, settlements: Sequence[tuple[datetime.datetime, Settlement]]
@@ -142,12 +151,16 @@ def remember(connection: Connection, lead: Lead, now: Accepted, moment: datetime
         "digest": case((is_ours, new.digest), else_=""),
         "run_id": case((is_ours, new.run_id), else_=""),
         "as_of": case((leads.c.as_of > new.as_of, leads.c.as_of), else_=new.as_of),
-        "version": new.version,
+        "version": case((_number(leads.c.version) > _number(new.version), leads.c.version), else_=new.version),
         "accepted_at": new.accepted_at,
     }
     row = {**_key(lead), **_values(now), "as_of": now.as_of, "run_id": now.run_id, "accepted_at": moment}
     statement = insert.values(**row).on_conflict_do_update(index_elements=list(leads.primary_key.columns), set_=values)
     connection.execute(statement)
+
+
+def _number(version: ColumnElement[str | None]) -> ColumnElement[Any]:
+    return cast(version, Numeric(asdecimal=False))
 
 
 def restore(connection: Connection, lead: Lead, now: Accepted, *, over: Accepted) -> None:

@@ -86,11 +86,15 @@ class Store:
         with store_errors(self._url), self._engine.connect() as connection:
             return open_jobs_of(connection, leads)
 
-    def forget(self, run_id: str, updates: Sequence[LeadUpdate]) -> None:
-        """Commit, before these updates are sent, that what is known of their leads may soon be true no more."""
+    def forget(self, run_id: str, updates: Sequence[LeadUpdate]) -> frozenset[Lead]:
+        """Commit, before these updates are sent, that what is known of their leads may soon be true no more.
+
+        Returns leads that must not be sent: another run has sent something newer since they were recalled.
+        """
         with store_errors(self._url), self._engine.begin() as connection:
-            self._leads.forget(connection, run_id, updates)
-            leave_behind(connection, updates)
+            overtaken = self._leads.forget(connection, run_id, updates)
+            leave_behind(connection, [update for update in updates if update.lead not in overtaken])
+        return overtaken
 
     def settle(self, run_id: str, settled: Sequence[Settlement | OpenJob], counts: Mapping[str, Any]) -> None:
         """Commit what became of some records: outcomes, dead letters, memory, jobs, and the run's counts so far.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from collections import Counter
@@ -62,6 +63,28 @@ def test_delivers_every_update(deliver: Callable[..., Delivery], batch: Callable
     assert Counter(map(_lead, delivery.seen)) == Counter(update.lead_id for update in updates)
     assert {id(settlement.record) for settlement in delivery.settlements} == {id(update.record) for update in updates}
     assert len({seen.connection for seen in delivery.seen}) <= 8
+
+
+@pytest.mark.parametrize("left_alone", [["L3"], ["L3", "L7"], [f"L{number}" for number in range(10)]])
+def test_a_lead_of_which_something_newer_was_sent_meanwhile_is_left_alone(
+    left_alone: list[str],
+    serve: Callable[..., Server],
+    account: Callable[..., Account],
+    dispatcher: Callable[..., Dispatcher],
+    batch: Callable[..., list[LeadUpdate]],
+) -> None:
+    """Whoever is told of an update before it is sent may say so; it is superseded, with all that was merged into it."""
+    server = serve(lambda _: 200)
+    updates = batch(10)
+    updates[3] = dataclasses.replace(updates[3], parts=(updates[3], updates[3]))
+    leads = frozenset(update.lead for update in updates if update.lead_id in left_alone)
+    delivering = dispatcher(account(server.url, concurrency=2))
+    settled = list(filter(None, delivering.deliver(updates, lambda some: leads & {update.lead for update in some})))
+
+    assert sorted(map(_lead, server.seen)) == [f"L{number}" for number in range(10) if f"L{number}" not in left_alone]
+    told = Counter((entry.outcome, entry.update is None) for entry in settled if isinstance(entry, Settlement))
+    assert told[Outcome.SUPERSEDED, True] == len(left_alone) + 1
+    assert told.total() == 11
 
 
 def test_an_empty_batch_is_delivered(deliver: Callable[..., Delivery]) -> None:

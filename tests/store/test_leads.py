@@ -469,6 +469,57 @@ def test_the_run_that_comes_after_both_knows_again(store: Store, open_store: Cal
     assert known(store, A) == accepted(store, NAME)
 
 
+@pytest.mark.parametrize(
+    ("older", "newer", "overtaken"),
+    [
+        ({"at": 0}, {"at": 1}, True),
+        ({"at": 1}, {"at": 0}, False),
+        ({"at": 1, "version": 6}, {"at": 0, "version": 7}, True),
+        ({"at": 0, "version": 8}, {"at": 1, "version": 7}, False),
+        ({}, {}, False),
+    ],
+    ids=["came before", "came after", "older version", "newer version", "age unknown"],
+)
+def test_what_another_run_has_overtaken_is_not_sent(
+    older: dict[str, int], newer: dict[str, int], *, overtaken: bool, store: Store, open_store: Callable[..., Store]
+) -> None:
+    """A slow run looks again right before it sends: it must not write over what a quicker one has delivered."""
+
+    def dated(update: LeadUpdate, *, at: int | None = None, version: int | None = None) -> LeadUpdate:
+        moment = None if at is None else MOMENT + at * SECOND
+        record = dataclasses.replace(update.record, received_at=moment)
+        return dataclasses.replace(update, record=record, version=None if version is None else Decimal(version))
+
+    quick, other = open_store(), update_of("L-2", name="Eve")
+    store.recall([A.lead, other.lead])
+    new = dated(A, **newer)
+    quick.recall([A.lead])
+    quick.forget("run-2", [new])
+    settle_in(quick, "run-2", settled(new))
+    before = known(quick, A)
+    left_alone = store.forget("run-1", [dated(B, **older), other])
+    assert left_alone == (frozenset({A.lead}) if overtaken else frozenset())
+    assert (known(quick, A) == before) is overtaken
+
+
+@pytest.mark.parametrize("first", ["run-1", "run-2"])
+def test_a_version_never_gets_older(first: str, store: Store, open_store: Callable[..., Store]) -> None:
+    """Of two updates that were on their way at once the newer version counts for what comes after."""
+    sent = {
+        "run-1": (store, update_of(name="Ada", version=9)),
+        "run-2": (open_store(), update_of(name="Bea", version=10)),
+    }
+    for run_id, (each, update) in sent.items():
+        each.recall([update.lead])
+        each.forget(run_id, [update])
+    for run_id in (first, *(sent.keys() - {first})):
+        each, update = sent[run_id]
+        settle_in(each, run_id, settled(update))
+    found = known(store, A)
+    assert found is not None
+    assert found.version == 10
+
+
 # Dead letters and the age of what a provider has
 
 
