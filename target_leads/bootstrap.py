@@ -47,8 +47,8 @@ def open_pipeline(
     definitions = load_all(settings.provider_paths)
     with contextlib.ExitStack() as stack:
         urls = stack.enter_context(sandbox_process(definitions, settings.provider_paths)) if settings.sandbox else {}
-        account_of = functools.cache(functools.partial(_account, settings, definitions, urls))
-        _check_named_providers(settings, definitions, account_of)
+        account_of = functools.cache(functools.partial(open_account, settings, definitions, urls))
+        check_named_providers(settings, definitions, account_of)
         clock = Clock(wait=stopping.wait)
         report = RunReport(str(uuid.uuid4()))
         store = None if settings.dry_run else _store(settings, definitions, report.run_id, clock)
@@ -75,9 +75,14 @@ def open_pipeline(
             pipeline.close(exit_status=1)
 
 
-def _account(
+def open_account(
     settings: Settings, definitions: Mapping[str, Definition], urls: Mapping[str, str], provider: str
 ) -> Account:
+    """A provider's account, at the sandbox where `urls` has its URL.
+
+    Raises:
+        SettingsError: something is wrong or missing under ``providers.<name>``; it lists all that is.
+    """
     definition = definitions[provider]
     config = settings.providers.get(provider, {})
     if provider in urls:
@@ -86,10 +91,14 @@ def _account(
     return dataclasses.replace(account, uses_proxy=provider not in urls)
 
 
-def _check_named_providers(
+def check_named_providers(
     settings: Settings, definitions: Mapping[str, Definition], account_of: Callable[[str], Account]
 ) -> None:
-    """Check every provider that the settings name, so that all mistakes are told at once."""
+    """Check every provider that the settings name, so that all mistakes are told at once.
+
+    Raises:
+        SettingsError: one does not exist, or lacks something; it lists all that is wrong.
+    """
     findings = unknown_providers(settings, definitions)
     for provider in sorted(set(named_providers(settings).values()) & definitions.keys()):
         try:

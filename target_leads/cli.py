@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import sys
-from importlib import metadata
-from typing import IO, NoReturn
+from importlib import import_module, metadata
+from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
 
-from target_leads.commands.dead_letters import dead_letters
 from target_leads.exceptions import TargetLeadsError
+from target_leads.redaction import place_of
 from target_leads.run import do_run, exit_status_of
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-@click.group(invoke_without_command=True)
+_SUBCOMMANDS = ("check", "dead-letters", "history", "providers", "runs", "sandbox")
+
+
+class _Subcommands(click.Group):
+    """Imports a subcommand when it is asked for: a run needs none of them, and none what the others need."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- the signature is click's
+        """Names of all, for --help."""
+        return list(_SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- likewise
+        """The one of this name: it is called as its module is."""
+        if cmd_name not in _SUBCOMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"target_leads.commands.{name}"), name)
+        return command
+
+
+@click.group(cls=_Subcommands, invoke_without_command=True)
 @click.option(
     "--config",
     "config_paths",
@@ -50,29 +71,19 @@ def target_leads(
             context.exit(do_run(TargetLeads, config_paths, file_input, dry_run=dry_run))
 
 
-@target_leads.command()
-@click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 picks a free one.")
-@click.option("--scenario", default="healthy", show_default=True, help="How the providers behave.")
-@click.option(
-    "--provider-path", "provider_paths", multiple=True, help="Folder with a provider of your own. Repeatable."
-)
-@click.option("--until-stdin-closes", is_flag=True, hidden=True)
-def sandbox(*, port: int, scenario: str, provider_paths: tuple[str, ...], until_stdin_closes: bool) -> None:
-    """Serve an emulator of every provider on loopback."""
-    from target_leads.providers import load_all  # noqa: PLC0415 -- as below
-    from target_leads.sandbox import serve  # noqa: PLC0415 -- only this command needs the server
-
-    definitions = load_all(provider_paths)
-    serve(port=port, scenario=scenario, definitions=definitions, until_stdin_closes=until_stdin_closes)
+@target_leads.result_callback()
+def _write_the_rest(*_: object, **__: object) -> None:
+    """Write what is left here, where click knows what to do if nobody reads it any more, as after ``| head``."""
+    sys.stdout.flush()
 
 
-target_leads.add_command(dead_letters)
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and leave with its exit status. The last line on stderr says what happened and what to do.
 
-
-def main() -> NoReturn:
-    """Run the command and leave with its exit status. The last line on stderr says what happened and what to do."""
+    `arguments` stand for those of the process.
+    """
     try:
-        sys.exit(target_leads.main(prog_name="target-leads", standalone_mode=False))
+        sys.exit(target_leads.main(arguments, prog_name="target-leads", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -81,3 +92,6 @@ def main() -> NoReturn:
     except TargetLeadsError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(exit_status_of(error))
+    except Exception as error:  # noqa: BLE001 -- the last line of defence: its message may hold a value, so it is not shown
+        click.echo(f"An unforeseen error: {place_of(error)}. Please report it.", err=True)
+        sys.exit(TargetLeadsError.exit_status)

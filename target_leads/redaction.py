@@ -113,4 +113,8 @@ def place_of(error: BaseException) -> str:
 
 def printable(text: str) -> str:
     """Text that breaks no line and moves no cursor, whatever somebody has named a lead."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
+    return text if text.isprintable() else "".join(map(_printable_sign, text))
+
+
+def _printable_sign(sign: str) -> str:
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()

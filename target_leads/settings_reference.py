@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,15 @@ def findings_beyond_our_own(schema: Mapping[str, Any], config: Mapping[str, Any]
     for error in Draft202012Validator({"properties": brought}).iter_errors(config):
         for violation in broken_rules(error):
             yield f"{violation.path.removeprefix('$.')}: {violation.rule}."
+
+
+def unknown_settings(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each setting at the top that there is not."""
+    known = schema["properties"]
+    for name in sorted(config.keys() - known.keys()):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        yield f"There is no setting {name}; it has no effect.{hint}"
 
 
 def _provider_schema(definition: Definition) -> dict[str, Any]:

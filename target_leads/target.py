@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.exceptions import MapExpressionError, RecordsWithoutSchemaException
@@ -21,7 +20,7 @@ from target_leads.exceptions import InputError, Interrupted, SettingsError, Targ
 from target_leads.models import Outcome, Record
 from target_leads.reader import MessageReader
 from target_leads.settings import Settings
-from target_leads.settings_reference import complete_schema, findings_beyond_our_own
+from target_leads.settings_reference import complete_schema, findings_beyond_our_own, unknown_settings
 from target_leads.sinks import LeadSink
 from target_leads.stream_maps import StreamMaps
 from target_leads.termination import Termination
@@ -176,10 +175,8 @@ class TargetLeads(Target):
             findings += error.findings
         if findings and raise_errors:
             raise SettingsError(findings)
-        for name in sorted(self._config.keys() - self.config_jsonschema["properties"].keys()):
-            near = difflib.get_close_matches(name, self.config_jsonschema["properties"], n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            self.logger.warning("There is no setting %s; it has no effect.%s", name, hint)
+        for sentence in unknown_settings(self.config_jsonschema, self._config):
+            self.logger.warning("%s", sentence)
         return findings
 
     def setup_mapper(self) -> None:

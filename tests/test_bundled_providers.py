@@ -3,106 +3,56 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
-import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_leads.clock import Clock
-from target_leads.delivery import RetryPolicy, Service, Transport
-from target_leads.delivery.classification import classify_job, classify_update
-from target_leads.delivery.http import HttpResponse
 from target_leads.delivery.request_builder import update_request
-from target_leads.mapping import StreamMapping
-from target_leads.models import LeadUpdate, Record, VerdictKind
+from target_leads.models import LeadUpdate, Record
+from target_leads.provider_check import example_update, folder_findings
 from target_leads.providers import bundled, load_all, load_example, load_responses
 from target_leads.providers.account import Account, sandbox_config
-from target_leads.settings import StreamSettings
+from target_leads.target import TargetLeads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_leads.providers import Definition, RecordedResponse
     from target_leads.sandbox import Emulator
 
-PROVIDERS = load_all([str(Path(__file__).parent / "providers")])
+
+OWN_PROVIDERS = Path(__file__).parent / "providers"
+PROVIDERS = load_all([str(OWN_PROVIDERS)])
 BUNDLED = sorted(bundled())
 
 
-def example_update(definition: Definition) -> LeadUpdate:
-    """The lead update that the folder's example means, unmapped as a tap would send it."""
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_folder_keeps_what_it_promises(name: str) -> None:
+    """The example is valid, arrives over HTTP as it is, and every recorded response means what it states.
+
+    How a folder fails this is in test_provider_check.py.
+    """
+    assert folder_findings(PROVIDERS[name].folder) == []
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_an_example_arrives_as_it_is(name: str, emulator: Emulator, sandbox_url: str) -> None:
+    """A whole run writes every field of it at the provider, each as it stands in the example."""
+    definition = PROVIDERS[name]
     example = load_example(definition)
-    mapped = StreamMapping(stream="leads", definition=definition, settings=StreamSettings()).map(example)
-    assert mapped.violations == ()
-    return LeadUpdate(
-        record=Record(stream="leads", fields=example, original=example),
-        provider=definition.name,
-        account="default",
-        lead_id=mapped.lead_id,
-        fields=mapped.fields,
+    account = sandbox_config(definition, {}, url=sandbox_url + definition.sandbox_path)
+    schema = {"type": "SCHEMA", "stream": name, "key_properties": [], "schema": {"properties": {}}}
+    messages = [schema, {"type": "RECORD", "stream": name, "record": example}]
+    target = TargetLeads(
+        config={"provider_paths": [str(OWN_PROVIDERS)], "providers": {name: account}, "confirm_timeout_seconds": 0}
     )
-
-
-@pytest.mark.parametrize("name", PROVIDERS)
-def test_a_folder_keeps_what_it_promises(name: str, emulator: Emulator, sandbox_url: str) -> None:
-    """The example is valid, is accepted over HTTP as it is, and every recorded response is classified as it states."""
-    definition = PROVIDERS[name]
-    update = example_update(definition)
-    assert definition.lead_schema.violations(update.fields) == ()
-    assert update.fields.keys() - {definition.lead_id.body_field} == (
-        load_example(definition).keys() - {definition.lead_id.name}
-    ), "every field of the example is sent"
-
-    account = Account.open(
-        definition, sandbox_config(definition, {}, url=sandbox_url + definition.sandbox_path), concurrency=1
-    )
-    clock = Clock(wait=threading.Event().wait)
-    transport = Transport(account, timeout_seconds=10, clock=clock)
-    service = Service(account, send=transport.send, policy=RetryPolicy(max_tries=1, max_wait_seconds=0), clock=clock)
-    try:
-        verdict = service.update([update]).attempts.verdict
-        assert verdict.kind is (VerdictKind.ACCEPTED if definition.job else VerdictKind.DELIVERED), verdict.reason
-        kept = {key: value for key, value in emulator.leads[name][update.lead_id].items() if key in update.fields}
-        assert kept == json.loads(json.dumps(update.fields), parse_float=Decimal)
-        if definition.job:
-            asked = service.job_status(verdict.job_id, max_wait_seconds=0).verdict
-            assert asked.kind in {VerdictKind.ACCEPTED, VerdictKind.DELIVERED}, asked.reason
-    finally:
-        transport.close()
-
-    responses = load_responses(definition)
-    assert {response.name: meaning(definition, response) for response in responses if response.call != "read"} == {
-        response.name: response.outcome for response in responses if response.call != "read"
-    }
-
-
-def meaning(definition: Definition, response: RecordedResponse) -> str:
-    """What a record ends as if this is the last answer."""
-    headers = {header.lower(): value for header, value in response.headers.items()}
-    answer = HttpResponse(status=response.status, headers=headers, body=response.body)
-    if response.call == "update":
-        verdict = classify_update(answer, definition)
-    else:
-        assert definition.job is not None, "an answer about a job of an API that has none"
-        verdict = classify_job(answer, definition.job, definition.rate_limits)
-    return verdict.kind.last_outcome.value
-
-
-@pytest.mark.parametrize("name", PROVIDERS)
-def test_read_back_answers_have_the_lead_where_the_definition_says(name: str) -> None:
-    """A recorded answer to a read call is only there if the API can be read, and a good one holds a lead."""
-    definition = PROVIDERS[name]
-    for response in load_responses(definition):
-        if response.call == "read":
-            assert definition.read is not None
-            if response.occasion == "success":
-                lead = response.content
-                for step in definition.read.lead_at.split("/")[1:]:
-                    lead = lead[step]
-                assert isinstance(lead, dict)
+    target.run(io.BytesIO("\n".join(map(json.dumps, messages)).encode()))
+    sent = {key: value for key, value in example.items() if key != definition.lead_id.name}
+    lead = emulator.leads[name][example[definition.lead_id.name]]
+    assert {key: lead[key] for key in sent} == json.loads(json.dumps(sent), parse_float=Decimal)
 
 
 OCCASIONS = {
@@ -293,7 +243,7 @@ PLACES = [
 def test_every_rule_of_a_field_is_kept(name: str, path: tuple[str, ...]) -> None:
     """Each value that breaks a field's type, enum, format, pattern or bound is refused, with the path of the field."""
     lead_schema = bundled()[name].lead_schema
-    fields = example_update(bundled()[name]).fields
+    fields = example_update(load_example(bundled()[name]), bundled()[name]).fields
     place = f"$.{'.'.join(path)}".replace(".[]", "[0]")
     for value in wrong_values(schema_at(path, lead_schema.schema), lead_schema.schema):
         violations = lead_schema.violations(with_value(fields, path, value))
@@ -305,7 +255,7 @@ def test_every_rule_of_a_field_is_kept(name: str, path: tuple[str, ...]) -> None
 def test_required_and_unknown_fields(name: str) -> None:
     """An update without a required field is refused by the name of the field, and so is one with an unknown field."""
     lead_schema = bundled()[name].lead_schema
-    fields = example_update(bundled()[name]).fields
+    fields = example_update(load_example(bundled()[name]), bundled()[name]).fields
     for required in FACTS[name]["required"]:
         without = {key: value for key, value in fields.items() if key != required}
         assert [str(each) for each in lead_schema.violations(without)] == [f"$.{required} is required"]

@@ -618,3 +618,24 @@ def test_a_name_that_stands_twice_in_an_object(folder: Path) -> None:
     file = folder / "lead.schema.json"
     file.write_text('{"type": "object", "properties": {"a": {"labels": {"New": "open", "New": "won"}}}}')
     assert findings_of(lambda: load_folder(folder)) == (f"{file}: is no JSON: New stands twice in one object",)
+
+
+def test_every_folder_and_file_is_read_before_anything_is_said(folder: Path, tmp_path: Path) -> None:
+    """Two folders, two files in one of them, and a path that holds none: all mistakes are told at once."""
+    other = Path(shutil.copytree(folder, tmp_path / "other"))
+    change(folder / "provider.json", "update", "method", to="GET")
+    change(folder / "lead.schema.json", "properties", to=[])
+    change(other / "provider.json", "name", to="Other")
+    places = [finding.partition(": ")[0] for finding in findings_of(lambda: load([other, folder]))]
+    assert places == [f"{folder}/provider.json", f"{folder}/lead.schema.json", f"{other}/provider.json"]
+    paths = [str(tmp_path / "one"), str(tmp_path / "two")]
+    assert [finding.split()[1] for finding in findings_of(lambda: load_all(paths))] == paths
+
+
+def test_every_response_is_read_before_anything_is_said(folder: Path) -> None:
+    """One answer that breaks a rule does not hide another."""
+    shutil.copy(folder / "responses" / "updated.json", folder / "responses" / "again.json")
+    for name in ("again", "updated"):
+        change(folder / "responses" / f"{name}.json", "status", to="good")
+    files = [finding.partition(": ")[0] for finding in findings_of(lambda: load_responses(load_folder(folder)))]
+    assert files == [f"{folder}/responses/again.json", f"{folder}/responses/updated.json"]

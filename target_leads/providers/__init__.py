@@ -14,7 +14,17 @@ from target_leads.providers.definition import (
     SettingDefinition,
     UpdateCall,
 )
-from target_leads.providers.loader import bundled, load, load_all, load_example, load_folder, load_responses
+from target_leads.providers.loader import (
+    bundled,
+    folders_at,
+    load,
+    load_all,
+    load_example,
+    load_folder,
+    load_responses,
+    read_example,
+    read_responses,
+)
 from target_leads.providers.place import Place
 from target_leads.providers.validation import LeadSchema
 
@@ -34,9 +44,12 @@ __all__ = [
     "SettingDefinition",
     "UpdateCall",
     "bundled",
+    "folders_at",
     "load",
     "load_all",
     "load_example",
     "load_folder",
     "load_responses",
+    "read_example",
+    "read_responses",
 ]

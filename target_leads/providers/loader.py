@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from target_leads.exceptions import DefinitionError
 from target_leads.models import VerdictKind
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _PACKAGE = resources.files("target_leads.providers")
+_Thing = TypeVar("_Thing")
+_Read = TypeVar("_Read")
 
 
 @functools.cache
@@ -56,7 +58,7 @@ def load_all(provider_paths: Sequence[str]) -> Mapping[str, Definition]:
     Raises:
         DefinitionError: a folder is missing or breaks the rules, or its name is taken.
     """
-    own = load(folder for path in provider_paths for folder in _folders(Path(path)))
+    own = load(folder for folders in _each(folders_at, map(Path, provider_paths)) for folder in folders)
     for name in own.keys() & bundled().keys():
         raise DefinitionError(
             [f"{own[name].folder}/provider.json: $.name: {name} is a bundled provider. Give it another name."]
@@ -64,8 +66,12 @@ def load_all(provider_paths: Sequence[str]) -> Mapping[str, Definition]:
     return {**bundled(), **own}
 
 
-def _folders(path: Path) -> list[Path]:
-    """The provider folder at a path, or those inside it."""
+def folders_at(path: Path) -> list[Path]:
+    """The provider folder at a path, or those inside it.
+
+    Raises:
+        DefinitionError: there is none.
+    """
     try:
         folders = [path] if (path / "provider.json").is_file() else sorted(path.glob("*/provider.json"))
     except ValueError:  # a NUL, which no path can hold
@@ -84,12 +90,11 @@ def load(folders: Iterable[Traversable]) -> dict[str, Definition]:
         DefinitionError: a folder breaks a rule, or two describe one provider. It names file and JSON path.
     """
     definitions: dict[str, Definition] = {}
-    for folder in sorted(folders, key=str):
-        definition = load_folder(folder)
+    for definition in _each(load_folder, sorted(folders, key=str)):
         if definition.name in definitions:
             other = definitions[definition.name].folder
             finding = f"$.name: the provider {definition.name} is described by {other} already. Give it another name."
-            raise DefinitionError([f"{folder}/provider.json: {finding}"])
+            raise DefinitionError([f"{definition.folder}/provider.json: {finding}"])
         definitions[definition.name] = definition
     return definitions
 
@@ -100,8 +105,9 @@ def load_folder(folder: Traversable) -> Definition:
     Raises:
         DefinitionError: a file is missing, is no JSON, or breaks a rule. It names file and JSON path.
     """
-    data = _read_checked(folder / "provider.json", definition_findings)
-    lead_schema = LeadSchema(_read_checked(folder / "lead.schema.json", lead_schema_findings))
+    files = {folder / "provider.json": definition_findings, folder / "lead.schema.json": lead_schema_findings}
+    data, schema = _each(lambda file: _read_checked(file, files[file]), files)
+    lead_schema = LeadSchema(schema)
     _refuse(folder / "provider.json", field_findings(data, lead_schema))
     return _definition(data, lead_schema, folder)
 
@@ -112,7 +118,12 @@ def load_example(definition: Definition) -> dict[str, Any]:
     Raises:
         DefinitionError: the file is missing, is no JSON, or no object.
     """
-    example: dict[str, Any] = _read_checked(definition.folder / "example.json", example_findings)
+    return read_example(definition.folder)
+
+
+def read_example(folder: Traversable) -> dict[str, Any]:
+    """The same of a folder that may have no good definition. Raises likewise."""
+    example: dict[str, Any] = _read_checked(folder / "example.json", example_findings)
     return example
 
 
@@ -122,14 +133,37 @@ def load_responses(definition: Definition) -> tuple[RecordedResponse, ...]:
     Raises:
         DefinitionError: the folder or a file is missing, is no JSON or breaks a rule. It names file and JSON path.
     """
-    folder = definition.folder / "responses"
+    return read_responses(definition.folder)
+
+
+def read_responses(provider_folder: Traversable) -> tuple[RecordedResponse, ...]:
+    """The same of a folder that may have no good definition. Raises likewise."""
+    folder = provider_folder / "responses"
     try:
         files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
     except OSError as error:
         raise DefinitionError([f"{folder}: cannot be read: {error.strerror}. A provider folder needs it."]) from error
-    responses = tuple(_recorded_response(file) for file in files)
+    responses = tuple(_each(_recorded_response, files))
     _refuse(folder, occasion_findings(responses))
     return responses
+
+
+def _each(read: Callable[[_Thing], _Read], things: Iterable[_Thing]) -> list[_Read]:
+    """What is read from each of some things.
+
+    Raises:
+        DefinitionError: with what is wrong with any of them, so that a user can mend it all at once.
+    """
+    done: list[_Read] = []
+    findings: list[str] = []
+    for thing in things:
+        try:
+            done.append(read(thing))
+        except DefinitionError as error:
+            findings += error.findings
+    if findings:
+        raise DefinitionError(findings)
+    return done
 
 
 def _read_checked(file: Traversable, findings: Callable[[Any], Iterable[str]]) -> Any:  # noqa: ANN401 -- any JSON

@@ -37,15 +37,8 @@ def open_engine(store_url: str, *, must_exist: bool = False) -> Engine:
         SettingsError: the URL is wrong, or its driver is not installed.
         StoreError: the database cannot be opened, is damaged, or belongs to a newer release.
     """
-    url = _url(store_url)
-    try:
-        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-    except (NoSuchModuleError, ModuleNotFoundError):
-        message = f"store_url: the driver of {url.drivername} is not installed. {_POSTGRES_HINT}"
-        raise SettingsError([message]) from None
-    except (ArgumentError, TypeError, ValueError):  # what only the dialect finds wrong
-        message = f"store_url: is no usable {url.get_backend_name()} URL. Give one such as {_EXAMPLES}."
-        raise SettingsError([message]) from None
+    engine = engine_of(store_url)
+    url = engine.url
     if url.get_backend_name() == "sqlite":
         if must_exist and url.database and not Path(url.database).exists():
             raise SettingsError([f"store_url: there is no store {url.database}. Name the one that the runs write."])
@@ -57,6 +50,23 @@ def open_engine(store_url: str, *, must_exist: bool = False) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+def engine_of(store_url: str, **connect_args: Any) -> Engine:  # noqa: ANN401 -- the driver's own
+    """Engine for a store URL. Nothing is opened yet.
+
+    Raises:
+        SettingsError: the URL is wrong, or its driver is not installed.
+    """
+    url = _url(store_url)
+    try:
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=connect_args)
+    except (NoSuchModuleError, ModuleNotFoundError):
+        message = f"store_url: the driver of {url.drivername} is not installed. {_POSTGRES_HINT}"
+        raise SettingsError([message]) from None
+    except (ArgumentError, TypeError, ValueError):  # what only the dialect finds wrong
+        message = f"store_url: is no usable {url.get_backend_name()} URL. Give one such as {_EXAMPLES}."
+        raise SettingsError([message]) from None
 
 
 def _url(store_url: str) -> URL:
@@ -84,11 +94,7 @@ def _make_tables(engine: Engine, store_url: str) -> None:
         if version is None:
             connection.execute(insert(versions).values(version=VERSION))
         elif version > VERSION:
-            message = (
-                f"The store {without_secrets(store_url)} was written by a newer release of target-leads. "
-                "Upgrade, or set store_url to another store."
-            )
-            raise StoreError(message)
+            raise StoreError(newer_store(store_url))
         there = set(inspect(connection).get_table_names())
         for number in range((version or VERSION) + 1, VERSION + 1):
             for table, change in CHANGES[number]:
@@ -100,6 +106,14 @@ def _make_tables(engine: Engine, store_url: str) -> None:
             connection.execute(insert(keys).values(name=FINGERPRINT_KEY, key=secrets.token_bytes(32)))
 
 
+def newer_store(store_url: str) -> str:
+    """What is to be said of a store whose tables this release does not know."""
+    return (
+        f"The store {without_secrets(store_url)} was written by a newer release of target-leads. "
+        "Upgrade, or set store_url to another store."
+    )
+
+
 @contextlib.contextmanager
 def store_errors(store_url: str) -> Iterator[None]:
     """Turn a database error into one that says what to do and holds no value."""
@@ -107,13 +121,14 @@ def store_errors(store_url: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         message = (
-            f"The store {without_secrets(store_url)} cannot be used: {_words(error)}. No STATE was printed for what it "
-            "does not hold. See that it exists, is not full, damaged or locked by another program, then run again."
+            f"The store {without_secrets(store_url)} cannot be used: {words_of(error)}. "
+            "No STATE was printed for what it does not hold. See that it exists, "
+            "is not full, damaged or locked by another program, then run again."
         )
         raise StoreError(message) from None
 
 
-def _words(error: SQLAlchemyError) -> str:
+def words_of(error: SQLAlchemyError) -> str:
     """What the database says, where it can hold no value; else only the name of the error."""
     if not isinstance(error, DBAPIError) or error.orig is None:
         return type(error).__name__

@@ -12,6 +12,7 @@ from target_leads.changes import Fingerprints
 from target_leads.models import OpenJob, Outcome, Settlement
 from target_leads.store.dead_letters import DeadLetter, DeadLetterFilter, close, file_again, find, refile
 from target_leads.store.engine import open_engine, store_errors
+from target_leads.store.lead_history import LeadHistory, lead_history
 from target_leads.store.leads import Leads
 from target_leads.store.open_jobs import (
     doubt_job,
@@ -22,6 +23,7 @@ from target_leads.store.open_jobs import (
     open_jobs_of,
     read_open_jobs,
 )
+from target_leads.store.past_runs import PastRun, ReasonCount, commonest_reasons, newest_runs, runs_beginning_with
 from target_leads.store.retention import remove_older
 from target_leads.store.rows import dead_letter_row, outcome_row, settlement_row
 from target_leads.store.tables import FINGERPRINT_KEY, dead_letters, keys, outcomes, runs
@@ -164,6 +166,26 @@ class Store:
         if row is None:
             raise KeyError(run_id)
         return {**row, "providers": json.loads(row["providers"])}
+
+    def newest_runs(self, *, most: int) -> list[PastRun]:
+        """Runs, the newest first."""
+        with store_errors(self._url), self._engine.connect() as connection:
+            return newest_runs(connection, most=most)
+
+    def runs_beginning_with(self, prefix: str, *, most: int) -> list[PastRun]:
+        """Runs whose id begins so, the newest first."""
+        with store_errors(self._url), self._engine.connect() as connection:
+            return runs_beginning_with(connection, prefix, most=most)
+
+    def commonest_reasons(self, run_id: str, *, most: int) -> list[ReasonCount]:
+        """Why a run refused records, the commonest reason first."""
+        with store_errors(self._url), self._engine.connect() as connection:
+            return commonest_reasons(connection, run_id, most=most)
+
+    def lead_history(self, lead_id: str, *, provider: str = "") -> LeadHistory:
+        """What is known of a lead id, at one provider or, if none is named, at all of them."""
+        with store_errors(self._url), self._engine.connect() as connection:
+            return lead_history(connection, lead_id, provider=provider)
 
     def close(self) -> None:
         """Give back every connection."""

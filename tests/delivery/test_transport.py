@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import http.server
 import logging
+import select
+import socket
 import ssl
 import subprocess
 import threading
@@ -15,9 +17,9 @@ import pytest
 
 from target_leads.delivery.http import Failure, HttpRequest, HttpResponse
 from target_leads.delivery.request_builder import update_request
+from target_leads.delivery.transport import Unreachable
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -358,3 +360,106 @@ def test_trusts_the_certificates_of_the_environment(
 
     assert isinstance(answer, HttpResponse)
     assert answer.status == 204
+
+
+@pytest.fixture
+def reach(account: Callable[..., Account], transport: Callable[..., Transport]) -> Callable[[str], Unreachable | None]:
+    """Connects to a URL, and says why that did not work."""
+    return lambda base_url: transport(account(base_url), timeout_seconds=1).reach()
+
+
+def test_reaches_a_host_without_a_request(
+    serve: Callable[..., Server], reach: Callable[[str], Unreachable | None]
+) -> None:
+    """A connection that works is all there is to know; the host hears nothing on it."""
+    server = serve()
+    assert reach(server.url) is None
+    assert server.seen == []
+
+
+def test_reaches_a_host_only_by_a_valid_handshake(
+    tls_url: tuple[str, Path], reach: Callable[[str], Unreachable | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with the certificate is said, and no waiting mends it."""
+    unreachable = reach(tls_url[0])
+    assert unreachable is not None
+    assert unreachable.reason.startswith("the TLS certificate or handshake is not valid: self")
+    assert not unreachable.may_pass
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls_url[1]))
+    assert reach(tls_url[0]) is None
+    wrong_host = reach(tls_url[0].replace("127.0.0.1", "localhost"))
+    assert wrong_host is not None
+    assert "Hostname mismatch" in wrong_host.reason
+
+
+@pytest.fixture
+def proxy(serve_raw: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes something the environment's proxy for https: it gets a connection once a tunnel was asked for on it."""
+
+    def begin(treat: Callable[[socket.socket], None]) -> None:
+        monkeypatch.setenv("https_proxy", serve_raw(treat))
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+
+    return begin
+
+
+def test_reaches_a_host_through_the_proxy(
+    tls_url: tuple[str, Path],
+    proxy: Callable[..., None],
+    reach: Callable[[str], Unreachable | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The proxy is asked for a tunnel, and the handshake is with the host at its end."""
+    host, _, port = tls_url[0].removeprefix("https://").partition(":")
+    tunnels = []
+
+    def tunnel(connection: socket.socket) -> None:
+        tunnels.append(connection)
+        with socket.create_connection((host, int(port)), timeout=5) as end:
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            sides = {connection: end, end: connection}
+            while sides:
+                for side in select.select(list(sides), [], [], 5)[0]:
+                    if not (data := side.recv(65536)):
+                        return
+                    sides[side].sendall(data)
+
+    proxy(tunnel)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls_url[1]))
+    assert reach(tls_url[0]) is None
+    assert len(tunnels) == 1
+
+
+def test_a_proxy_that_refuses(proxy: Callable[..., None], reach: Callable[[str], Unreachable | None]) -> None:
+    """Its own words are told, as they say whom to ask."""
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
+    proxy(lambda connection: connection.sendall(refusal))
+    refused = Unreachable(reason="the proxy refuses: 407 Proxy Authentication Required", may_pass=True)
+    assert reach("https://partner.example.com/v1") == refused
+
+
+@pytest.mark.parametrize(
+    ("base_url", "reason", "may_pass"),
+    [
+        ("", "the connection failed or broke", True),
+        ("https://nobody.invalid", "the host's name is not known", True),
+        ("https://a..b", "the base URL or the proxy's URL cannot be used", False),
+    ],
+)
+def test_why_a_host_is_not_reached(
+    base_url: str, reason: str, may_pass: object, reach: Callable[[str], Unreachable | None], nobody: str
+) -> None:
+    """What may be otherwise in an hour is told from what somebody has to mend."""
+    assert reach(base_url or nobody) == Unreachable(reason=reason, may_pass=bool(may_pass))
+
+
+def test_a_host_that_says_nothing_is_not_reached(
+    serve_raw: Callable[..., str], reach: Callable[[str], Unreachable | None]
+) -> None:
+    """A handshake that nobody answers ends with the time-out."""
+    over = threading.Event()
+    url = serve_raw(lambda _: over.wait(5)).replace("http:", "https:")
+    unreachable = reach(url)
+    over.set()
+    assert unreachable == Unreachable(reason="no connection within the time-out", may_pass=True)

@@ -1,0 +1,300 @@
+"""All that would be wrong with a run, told at once, and nothing sent or made on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_leads.sandbox import Emulator
+
+OWN_PROVIDERS = Path(__file__).parent / "providers"
+SECRET = "kept-to-myself-4711"
+
+
+@pytest.fixture
+def check(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Does the check with these settings."""
+
+    def do(settings: dict[str, Any], *arguments: str, **options: Any) -> Any:
+        Path("config.json").write_text(json.dumps(settings))
+        return command("check", "--config", "config.json", *arguments, **options)
+
+    return do
+
+
+@pytest.fixture
+def findings(check: Callable[..., Any]) -> Callable[..., list[str]]:
+    """What the check finds without connecting to anything."""
+
+    def found(settings: dict[str, Any]) -> list[str]:
+        ended = check(settings, "--offline", "--format", "json")
+        told: list[str] = json.loads(ended.stdout)["findings"]
+        assert ended.status == (2 if told else 0)
+        assert SECRET not in ended.stdout + ended.stderr
+        return told
+
+    return found
+
+
+RIGHT_AT_80 = """\
+Store: sqlite:///target-leads.db: not there yet; the first run makes it
+
+provider  setting      is
+generic   token        given, not shown
+perch     api_key      given, not shown
+perch     environment  production, default
+
+provider  host                         connection
+generic   <URL>/generic/v1  reached
+perch     <URL>/perch/v1    reached
+
+stream  goes to
+crm     perch
+
+Nothing is wrong.
+"""
+
+
+def test_what_is_right(check: Callable[..., Any], generic_config: dict[str, Any], emulator: Emulator) -> None:
+    """Every provider is reached and hears no request; no store is made; no credential is shown."""
+    url = generic_config["providers"]["generic"]["base_url"].removesuffix("/generic/v1")
+    generic_config["providers"]["perch"] = {"api_key": SECRET, "base_url": f"{url}/perch/v1"}
+    generic_config["streams"] = {"crm": {"provider": "perch", "fields": {"mail": "email"}}}
+    ended = check(generic_config, columns=80)
+    assert (ended.status, ended.stderr) == (0, "")
+    assert " ".join(ended.stdout.replace(url, "<URL>").split()) == " ".join(RIGHT_AT_80.split())
+    assert emulator.request_count == 0
+    assert [path.name for path in Path().iterdir()] == ["config.json"]
+
+
+def test_what_is_right_for_scripts(check: Callable[..., Any], generic_config: dict[str, Any]) -> None:
+    """The same as JSON."""
+    found = json.loads(check(generic_config, "--offline", "--format", "json").stdout)
+    assert found == {
+        "findings": [],
+        "warnings": [],
+        "providers": [
+            {
+                "name": "generic",
+                "account": "default",
+                "base_url": generic_config["providers"]["generic"]["base_url"],
+                "settings": [{"name": "token", "secret": True, "source": "given", "value": None}],
+                "connection": "",
+            }
+        ],
+        "streams": {},
+        "store": "sqlite:///target-leads.db: not there yet; the first run makes it",
+    }
+
+
+MANY_WRONG: dict[str, Any] = {
+    "provider": "perchh",
+    "concurency": 3,
+    "batch_size_rows": 0,
+    "stream_maps": "leads",
+    "store_url": "sqlite:///nowhere/leads.db",
+    "report_path": "nowhere/report.json",
+    "provider_paths": ["nowhere"],
+    "streams": {
+        "wrong": {"nulls": "keep"},
+        "crm": {"provider": "perch", "fields": {"mail": "email", "tel": "telephone"}, "constants": {"country": "CA"}},
+        "other": {"provider": "acme"},
+    },
+    "providers": {
+        "perch": {"environment": "sandbox"},
+        "bizmate": {"api_token": SECRET, "base_url": "http://bizmate.example.com", "apikey": SECRET},
+        "powerchord": SECRET,
+    },
+}
+KNOWN = "bizmate, connect2capital, perch, powerchord, propexo_entrata"
+PERCH_HAS = "email, firstName, lastName, resourceType, resourceId, phone, clientData, referredByReferralCodeId"
+
+
+def test_everything_is_told_at_once(findings: Callable[..., list[str]]) -> None:
+    """A mistake in one place hides none in another: settings, streams, providers, folders, store, report."""
+    found = findings(MANY_WRONG)
+    assert [finding for finding in found if "Key of the Perch" not in finding] == [
+        "stream_maps: must be of type object or null.",
+        "batch_size_rows: must be at least 1, but was 0.",
+        "streams.wrong.nulls: must be one of omit, send, but was 'keep'.",
+        "providers.powerchord: must be of type object.",
+        "provider_paths: nowhere is no provider folder and holds none: there is no provider.json.",
+        f"provider: must be one of {KNOWN}, but was 'perchh'.",
+        f"streams.other.provider: must be one of {KNOWN}, but was 'acme'.",
+        "providers.bizmate.apikey: is not one of api_token, account, base_url, concurrency, rate_limits.",
+        (
+            "providers.bizmate.base_url: must be https, as credentials travel to it. Plain http is for loopback only, "
+            "not for bizmate.example.com."
+        ),
+        f"streams.crm.constants: country is no field of perch; it has {PERCH_HAS}.",
+        f"streams.crm.fields: telephone is no field of perch; it has {PERCH_HAS}.",
+        "store_url: there is no folder nowhere for leads.db. Make it, or name another.",
+        "report_path: there is no folder nowhere. Make it, or name another.",
+    ]
+    assert [finding.split(":")[0] for finding in found if "Key of the Perch" in finding] == ["providers.perch.api_key"]
+
+
+SCREEN_AT_80 = """\
+provider  setting      is
+bizmate   api_token    given, not shown
+perch     api_key      MISSING
+perch     environment  sandbox, given
+"""
+ENDING_AT_80 = """\
+-  report_path: there is no folder nowhere. Make it, or name another.
+
+14 findings.
+"""
+
+
+def test_the_screen_of_what_is_wrong(check: Callable[..., Any]) -> None:
+    """Which credentials are there, then warnings, then findings, then how many."""
+    ended = check(MANY_WRONG, "--offline", columns=80)
+    assert ended.status == 2
+    assert SCREEN_AT_80 in ended.stdout
+    assert "Warnings:\n-  There is no setting concurency; it has no effect. Did you mean concurrency?\n" in ended.stdout
+    assert ended.stdout.endswith(ENDING_AT_80)
+    assert SECRET not in ended.stdout
+
+
+def test_files_and_variables(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that can be read are checked although others cannot; variables count, before the subcommand too."""
+    Path("broken.json").write_text("{")
+    Path("right.json").write_text(json.dumps({"providers": {"perch": {"api_key": SECRET}}, "max_tries": 0}))
+    monkeypatch.setenv("TARGET_LEADS_BATCH_SIZE_ROWS", "0")
+    arguments = (
+        "--config",
+        "missing.json",
+        "--config",
+        "ENV",
+        "check",
+        "--config",
+        "broken.json",
+        "--config",
+        "right.json",
+    )
+    found = json.loads(command(*arguments, "--offline", "--format", "json").stdout)
+    assert found["findings"] == [
+        "--config missing.json: cannot be read: No such file or directory.",
+        "--config broken.json: is no JSON at line 1, column 2.",
+        "max_tries: must be at least 1, but was 0.",
+        "batch_size_rows: must be at least 1, but was 0.",
+    ]
+    assert [each["name"] for each in found["providers"]] == ["perch"]
+    monkeypatch.setenv("TARGET_LEADS_BATCH_SIZE_ROWS", "many")
+    found = json.loads(command(*arguments, "--offline", "--format", "json").stdout)
+    assert "TARGET_LEADS_BATCH_SIZE_ROWS: must be a whole number." in found["findings"]
+
+
+def test_a_broken_folder_is_told_once(findings: Callable[..., list[str]], tmp_path: Path) -> None:
+    """The folders beside it are read, and their providers are known."""
+    folders = shutil.copytree(OWN_PROVIDERS, tmp_path / "own")
+    shutil.copytree(folders / "generic", folders / "broken")
+    (folders / "broken" / "provider.json").write_text("{}")
+    settings = {"provider_paths": [str(folders)], "provider": "generic", "providers": {"generic": {"token": SECRET}}}
+    found = findings(settings)
+    assert found
+    assert all(finding.startswith(f"{folders}/broken/provider.json: $: ") for finding in found)
+
+
+def test_a_stream_that_goes_nowhere(findings: Callable[..., list[str]]) -> None:
+    """Nothing says which provider it is for."""
+    (finding,) = findings({"streams": {"crm": {}}})
+    assert finding.startswith("streams.crm.provider: no setting says which provider the stream crm goes to.")
+
+
+def test_what_the_sdk_refuses(findings: Callable[..., list[str]]) -> None:
+    """Stream maps and flattening are its own, and so is its judgement."""
+    (finding,) = findings({"stream_maps": {"__else__": "all"}})
+    assert finding.startswith("stream_maps: Undefined transform for '__else__'")
+
+
+def test_a_stream_whose_records_say_where_they_go(check: Callable[..., Any]) -> None:
+    """A provider that lacks a field of it is a warning: there may be no record for it."""
+    settings = {
+        "provider_field": "partner",
+        "providers": {"perch": {"api_key": SECRET}, "bizmate": {"api_token": SECRET}},
+        "streams": {"crm": {"fields": {"mail": "email", "abn": "abn"}}},
+    }
+    found = json.loads(check(settings, "--offline", "--format", "json").stdout)
+    assert (found["findings"], found["streams"]) == ([], {"crm": ""})
+    assert found["warnings"] == [f"streams.crm.fields: abn is no field of perch; it has {PERCH_HAS}."]
+
+
+def test_the_sandbox_needs_no_credential(check: Callable[..., Any]) -> None:
+    """It is not started, and nothing is connected to; what is wrong beside the credentials is found all the same."""
+    settings = {"sandbox": True, "streams": {"perch": {}}, "providers": {"bizmate": {"apikey": SECRET}}}
+    found = json.loads(check(settings, "--format", "json").stdout)
+    sources = {each["name"]: [setting["source"] for setting in each["settings"]] for each in found["providers"]}
+    assert sources == {"bizmate": ["sandbox"], "perch": ["sandbox", "default"]}
+    assert [finding.split(":")[0] for finding in found["findings"]] == ["providers.bizmate.apikey"]
+
+
+def test_a_host_that_is_not_reached_now(check: Callable[..., Any]) -> None:
+    """A warning: a run would end with 75 and could succeed in an hour. Status 0."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings = {"providers": {"perch": {"api_key": SECRET, "base_url": f"http://127.0.0.1:{port}"}}}
+    ended = check(settings, "--format", "json")
+    found = json.loads(ended.stdout)
+    assert (ended.status, found["findings"]) == (0, [])
+    assert found["warnings"] == [
+        (
+            f"perch: http://127.0.0.1:{port} is not reached: the connection failed or broke. "
+            "See to the network, the proxy and the base URL."
+        )
+    ]
+
+
+def test_a_handshake_that_fails_is_no_matter_of_time(check: Callable[..., Any], generic_config: dict[str, Any]) -> None:
+    """A finding: somebody has to mend it. Here the server speaks no TLS at all."""
+    account = generic_config["providers"]["generic"]
+    account["base_url"] = account["base_url"].replace("http:", "https:")
+    ended = check(generic_config, "--format", "json")
+    found = json.loads(ended.stdout)
+    assert ended.status == 2
+    assert found["findings"] == [
+        (
+            f"generic: {account['base_url']} is not reached: the TLS certificate or handshake is not valid: "
+            "the handshake failed. See to the network, the proxy and the base URL."
+        )
+    ]
+    assert found["providers"][0]["connection"].startswith("the TLS certificate or handshake is not valid")
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_that_cannot_be_used(
+    variable: str, findings: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file that is not there, or holds none: no request would get through."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "missing.pem")
+    (missing,) = findings({})
+    assert missing == (
+        f"{variable}: there is no file missing.pem. Name one with certificates in PEM form, or unset the variable."
+    )
+    (tmp_path / "empty.pem").write_text("nothing")
+    monkeypatch.setenv(variable, "empty.pem")
+    (empty,) = findings({})
+    assert empty.startswith(f"{variable}: empty.pem holds no certificates in PEM form.")
+    monkeypatch.setenv(variable, str(tmp_path))
+    assert findings({}) == []
+
+
+def test_the_report(findings: Callable[..., list[str]], tmp_path: Path) -> None:
+    """A place where the report can be written is right, whether there is a report or not."""
+    (tmp_path / "report.json").touch()
+    assert findings({"report_path": "report.json"}) == []
+    assert findings({"report_path": "new.json"}) == []
+    assert findings({"report_path": str(tmp_path)}) == [f"report_path: {tmp_path} is a folder. Name a file."]
+    (finding,) = findings({"report_path": "/proc/self/report.json"})
+    assert finding.startswith("report_path: /proc/self/report.json may not be written.")
