@@ -310,8 +310,37 @@ def test_a_rehearsal_closes_nothing(setting: str, shop: Shop) -> None:
     """What an emulator takes is not delivered: such a replay is refused before it begins."""
     shop.settings[setting] = True
     ended = shop.command("dead-letters", "replay")
-    assert (ended.returncode, ended.stderr.splitlines()[-1].split(":")[0]) == (2, setting)
+    assert (ended.returncode, f"{setting}: dead letters are sent again for good" in ended.stderr) == (2, True)
     assert shop.rows("SELECT count(*) FROM dead_letters WHERE closed_at IS NULL") == [(3,)]
+
+
+@pytest.mark.parametrize("command", [("replay",), ("discard", "--because", "test", "--yes")])
+def test_a_dry_run_closes_nothing(command: tuple[str, ...], shop: Shop) -> None:
+    """Whether it is asked for by the settings or before the subcommand."""
+    before = [sys.executable, "-m", "target_leads", "--config", "config.json", "--dry-run", "dead-letters", *command]
+    ended = subprocess.run(before, cwd=shop.folder, capture_output=True, text=True, check=False)
+    shop.settings["dry_run"] = True
+    for each in (ended, shop.command("dead-letters", *command)):
+        assert (each.returncode, each.stderr.startswith("Error: dry_run: dead letters are ")) == (2, True)
+    assert shop.rows("SELECT count(*) FROM dead_letters WHERE closed_at IS NULL") == [(3,)]
+
+
+@pytest.mark.parametrize("filtering", ["--reason", "--provider", "--stream", "--outcome", "--because", "--id"])
+def test_a_variable_that_is_not_set_does_not_mean_all(filtering: str, shop: Shop) -> None:
+    """A filter that is blank is a mistake."""
+    given = {"--because": "test", filtering: ""}
+    arguments = [word for pair in given.items() for word in pair]
+    ended = shop.command("dead-letters", "discard", *arguments, "--yes")
+    assert ended.returncode == 2
+    assert shop.rows("SELECT count(*) FROM dead_letters WHERE closed_at IS NULL") == [(3,)]
+
+
+def test_a_replay_of_none_is_no_run(shop: Shop) -> None:
+    """A filter that fits nothing says so."""
+    ended = shop.command("dead-letters", "replay", "--id", "4711")
+    assert (ended.returncode, ended.stdout) == (0, "There is no open dead letter of this kind.\n")
+    assert shop.rows("SELECT count(*) FROM runs") == [(1,)]
+    assert shop.command("dead-letters", "show", "9" * 30).returncode == 2
 
 
 def test_a_replay_without_a_store_is_a_mistake(shop: Shop) -> None:

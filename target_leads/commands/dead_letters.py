@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import functools
-import json
 import sys
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 import simplejson
 
-from target_leads.commands.tables import print_table
-from target_leads.config_files import ENVIRONMENT, read_config
+from target_leads.commands.configuration import config_option, given_settings, opened_store
+from target_leads.commands.tables import format_option, minute_text, moment_text, print_json, print_table
+from target_leads.exceptions import SettingsError
 from target_leads.models import Outcome
 from target_leads.redaction import printable
-from target_leads.store import DeadLetterFilter, Store, singer_messages
+from target_leads.store import DeadLetterFilter, singer_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from target_leads.store import DeadLetter
 
 _OUTCOMES = [outcome.value for outcome in Outcome if outcome.is_dead_letter]
+_NUMBER = click.IntRange(min=1, max=2**63 - 1)
+_NONE = "There is no open dead letter of this kind."
 
 
 class _Moment(click.ParamType[datetime.datetime]):
@@ -47,31 +47,35 @@ class _Moment(click.ParamType[datetime.datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
 
 
-def _with_those_before(config_paths: tuple[str, ...]) -> tuple[str, ...]:
-    """All settings files, those too that stand before the subcommand."""
-    before: tuple[str, ...] = click.get_current_context().find_root().params.get("config_paths") or ()
-    return (*before, *config_paths)
+class _Words(click.ParamType[str]):
+    """Text that is not blank: a shell variable that is not set must not mean every dead letter."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read it."""
+        return value if value.strip() else self.fail("must not be blank.", param, ctx)
 
 
 def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say which open dead letters are meant, and the store that holds them."""
+    """Give a command the options that say which open dead letters are meant."""
     options = [
-        click.option("--config", "config_paths", multiple=True, help="Settings: a JSON file, or ENV. Repeatable."),
-        click.option("--id", "ids", type=int, multiple=True, help="Number of a dead letter. Repeatable."),
-        click.option("--provider", default="", help="Those for this provider."),
-        click.option("--stream", default="", help="Those of this stream."),
-        click.option("--outcome", default="", type=click.Choice(["", *_OUTCOMES]), help="Those that ended so."),
-        click.option("--reason", default="", help="Those whose reason holds these words."),
-        click.option("--since", type=_Moment(), help="Those filed at this moment or later."),
-        click.option("--until", type=_Moment(), help="Those filed before this moment."),
+        config_option,
+        click.option("--id", "ids", type=_NUMBER, multiple=True, help="Number of a dead letter. Repeatable."),
+        click.option("--provider", default=None, type=_Words(), help="Those for this provider."),
+        click.option("--stream", default=None, type=_Words(), help="Those of this stream."),
+        click.option("--outcome", default=None, type=click.Choice(_OUTCOMES), help="Those that ended so."),
+        click.option("--reason", default=None, type=_Words(), help="Those whose reason holds these words."),
+        click.option("--since", type=_Moment(), help="Those that came at this moment, in UTC, or later."),
+        click.option("--until", type=_Moment(), help="Those that came before this moment, in UTC."),
     ]
 
     @functools.wraps(command)
-    def wrapped(*, config_paths: tuple[str, ...], **given: Any) -> Any:  # noqa: ANN401 -- whatever the command returns
-        config_paths = _with_those_before(config_paths)
-        names = {"ids", "provider", "stream", "outcome", "reason", "since", "until"}
-        which = DeadLetterFilter(**{name: given.pop(name) for name in names})
-        return command(config_paths=config_paths, which=which, **given)
+    def wrapped(**given: Any) -> Any:  # noqa: ANN401 -- whatever the command returns
+        names = ("ids", "provider", "stream", "outcome", "reason", "since", "until")
+        wanted = {name: given.pop(name) for name in names}
+        which = DeadLetterFilter(**{name: value for name, value in wanted.items() if value is not None})
+        return command(which=which, **given)
 
     for option in reversed(options):
         wrapped = option(wrapped)
@@ -83,49 +87,41 @@ def dead_letters() -> None:
     """Look at what was refused, send it again, or put it aside. Without a filter every open dead letter is meant."""
 
 
-_format = click.option(
-    "--format",
-    "as_format",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or for scripts.",
-)
-
-
 @dead_letters.command("list")
 @_filtered
-@_format
+@format_option
 def list_(*, config_paths: tuple[str, ...], which: DeadLetterFilter, as_format: str) -> None:
-    """List open dead letters, oldest first. Shows no field's value."""
-    with _store(config_paths) as store:
+    """List open dead letters, oldest first. Shows no field's value. Times are in UTC."""
+    with opened_store(config_paths) as store:
         rows = [_row(letter) for letter in store.dead_letters(which)]
     if as_format == "json":
-        click.echo(json.dumps(rows, indent=2))
+        print_json(rows)
     elif rows:
-        shown = [{**row, "filed": row["created_at"][:16].replace("T", " ")} for row in rows]
+        shown = [{**row, "filed": minute_text(row["created_at"])} for row in rows]
         print_table(shown, ["id", "filed", "stream", "provider", "lead_id", "outcome", "reason"])
     else:
-        click.echo("There is no open dead letter of this kind.")
+        click.echo(_NONE)
 
 
 @dead_letters.command()
-@click.argument("dead_letter_id", type=int)
-@click.option("--config", "config_paths", multiple=True, help="Settings: a JSON file, or ENV. Repeatable.")
-@_format
+@click.argument("dead_letter_id", type=_NUMBER)
+@config_option
+@format_option
 @click.pass_context
 def show(context: click.Context, *, dead_letter_id: int, config_paths: tuple[str, ...], as_format: str) -> None:
     """Print one open dead letter, with the record as the tap sent it."""
-    with _store(_with_those_before(config_paths)) as store:
+    with opened_store(config_paths) as store:
         letter = store.open_dead_letter(dead_letter_id)
     if letter is None:
         click.echo(f"There is no open dead letter {dead_letter_id}.", err=True)
         context.exit(1)
-    record = {"violations": [asdict(violation) for violation in letter.violations], "record": letter.record}
+    row = {**_row(letter), "created_at": moment_text(letter.created_at)}
     if as_format == "json":
-        click.echo(simplejson.dumps({**_row(letter), **record}, use_decimal=True, indent=2))
+        violations = [asdict(violation) for violation in letter.violations]
+        whole = {**row, "violations": violations, "record": letter.record}
+        click.echo(simplejson.dumps(whole, use_decimal=True, indent=2))
         return
-    for name, value in _row(letter).items():
+    for name, value in row.items():
         if value not in (None, ""):
             click.echo(f"{name.replace('_', ' '):<12}{printable(str(value))}")
     for violation in letter.violations:
@@ -137,7 +133,7 @@ def show(context: click.Context, *, dead_letter_id: int, config_paths: tuple[str
 @_filtered
 def export(*, config_paths: tuple[str, ...], which: DeadLetterFilter) -> None:
     """Print open dead letters as Singer messages: piped into target-leads they are sent again."""
-    with _store(config_paths) as store:
+    with opened_store(config_paths) as store:
         for message in singer_messages(store.dead_letters(which), store.identity):
             sys.stdout.write(simplejson.dumps(message, use_decimal=True, allow_nan=True) + "\n")
 
@@ -150,8 +146,11 @@ def replay(context: click.Context, *, config_paths: tuple[str, ...], which: Dead
 
     Status 0 when every one is closed, 3 when some were refused again.
     """
-    with _store(config_paths):
-        pass  # it has to be there
+    _refuse_dry_run(context, config_paths, "sent again for good or not at all")
+    with opened_store(config_paths) as store:
+        if next(store.dead_letters(which), None) is None:
+            click.echo(_NONE)
+            return
     from target_leads.replay import replay as send_again  # noqa: PLC0415 -- the SDK takes half a second
 
     context.exit(send_again(config_paths, which))
@@ -159,9 +158,9 @@ def replay(context: click.Context, *, config_paths: tuple[str, ...], which: Dead
 
 @dead_letters.command()
 @_filtered
-@click.option("--because", required=True, help="Why they need not be sent; kept with them.")
+@click.option("--because", required=True, type=_Words(), help="Why they need not be sent; kept with them.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_format
+@format_option
 @click.pass_context
 def discard(
     context: click.Context,
@@ -173,40 +172,34 @@ def discard(
     as_format: str,
 ) -> None:
     """Close open dead letters that will never be sent."""
-    with _store(config_paths) as store:
+    _refuse_dry_run(context, config_paths, "discarded for good or not at all")
+    with opened_store(config_paths) as store:
         ids = [letter.dead_letter_id for letter in store.dead_letters(which)]
-        if not ids and as_format == "table":
-            click.echo("There is no open dead letter of this kind.")
-            return
         letters = f"{len(ids)} dead letter{'' if len(ids) == 1 else 's'}"
-        if ids and not yes and not click.confirm(f"Discard {letters}? They will not be sent again.", err=True):
+        if ids and not yes and not click.confirm(f"Discard {letters}, never to be sent?", err=True):
             click.echo("Nothing was discarded.", err=True)
             context.exit(1)
         discarded = store.discard(ids, because=because)
-        as_json = json.dumps({"found": len(ids), "discarded": discarded})
-        click.echo(as_json if as_format == "json" else f"Discarded {discarded} of {letters}.")
+    if as_format == "json":
+        print_json({"found": len(ids), "discarded": discarded})
+    else:
+        click.echo(f"Discarded {discarded} of {letters}." if ids else _NONE)
 
 
-@contextlib.contextmanager
-def _store(config_paths: tuple[str, ...]) -> Iterator[Store]:
-    """The store that the settings name. It must be there: nobody looks into an empty one on purpose."""
-    config = read_config(config_paths)
-    if ENVIRONMENT in config_paths:
-        from target_leads.environment import settings_from_environment  # noqa: PLC0415 -- the SDK takes half a second
-        from target_leads.settings import schema  # noqa: PLC0415 -- likewise
+def _refuse_dry_run(context: click.Context, config_paths: tuple[str, ...], what_is_done: str) -> None:
+    """A rehearsal must close nothing.
 
-        config |= settings_from_environment(schema())
-    from target_leads.settings import Settings  # noqa: PLC0415 -- likewise
-
-    url = Settings.from_config({name: value for name, value in config.items() if name == "store_url"}).store_url
-    with contextlib.closing(Store(url, now=time.time, must_exist=True)) as store:
-        yield store
+    Raises:
+        SettingsError: the settings, or the option before the subcommand, ask for a dry run.
+    """
+    if context.find_root().params.get("dry_run") or given_settings(config_paths).get("dry_run"):
+        raise SettingsError([f"dry_run: dead letters are {what_is_done}. Leave dry_run out."])
 
 
 def _row(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": letter.dead_letter_id,
-        "created_at": letter.created_at.isoformat(timespec="seconds"),
+        "created_at": letter.created_at,
         "run_id": letter.run_id,
         "stream": letter.stream,
         "provider": letter.provider,
