@@ -127,6 +127,7 @@ class TargetLeads(Target):
         if self._pipeline is not None:
             self._pipeline.close(exit_status)
         self._resources.close()
+        self._termination.end()
 
     @property
     def report(self) -> RunReport | None:

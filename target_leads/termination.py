@@ -10,6 +10,12 @@ import threading
 from target_leads.exceptions import Interrupted
 
 _STDERR = 2
+_LAST_COMMIT_SECONDS = 2.0
+"""How much longer than `shutdown_seconds` it may take to write down what became of what was in flight."""
+_GIVEN_UP = (
+    b"Stopped by a signal, in the middle: the store did not answer in time. No STATE was printed for what it does not "
+    b"hold. Run again to send the rest.\n"
+)
 
 
 class Termination:
@@ -21,6 +27,7 @@ class Termination:
         """How long what is in flight may take."""
         self.stopping = threading.Event()
         """Set when the run is to end soon, for whatever reason."""
+        self._is_over = threading.Event()
         self.signal_number = 0
         """The signal that came; 0 if none did."""
 
@@ -52,3 +59,11 @@ class Termination:
         with contextlib.suppress(OSError):
             # Not by sys.stderr: the interrupted code may be in the middle of a write to it.
             os.write(_STDERR, words.encode())
+        if not self._is_over.wait(self.shutdown_seconds + _LAST_COMMIT_SECONDS):
+            with contextlib.suppress(OSError):
+                os.write(_STDERR, _GIVEN_UP)
+            os._exit(128 + self.signal_number)
+
+    def end(self) -> None:
+        """The run has ended in order."""
+        self._is_over.set()

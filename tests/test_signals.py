@@ -6,6 +6,7 @@ and stays so as long as the test wants.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -220,6 +221,21 @@ def test_it_waits_no_longer_than_allowed(
     stop(process)
     assert outcome_of(process) == (143, "")
     assert counts(tmp_path) == {"received": 2, "delivered": 0, "unsettled": 2, "exit_status": 143}
+
+
+def test_a_store_that_does_not_answer_holds_up_no_stop(
+    provider: Provider, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """Another program holds the store's lock for longer than the run may take to end: it leaves without STATE."""
+    process = start(record("a"), state(1), record("b"), batch_size_rows=2, shutdown_seconds=0)
+    assert provider.request() == "a"
+    with contextlib.closing(sqlite3.connect(tmp_path / "target-leads.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        stop(process)
+        assert outcome_of(process) == (143, "")
+    assert process.stderr is not None
+    assert process.stderr.read().splitlines()[-1].startswith("Stopped by a signal, in the middle: the store did not")
+    assert counts(tmp_path)["exit_status"] is None
 
 
 def test_a_second_signal_leaves_at_once(

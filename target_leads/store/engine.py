@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN_SECONDS = 0.02
 _BUSY_TIMEOUT_SECONDS = 30
+_EXAMPLE_FILE = "Give one such as sqlite:///target-leads.db."
 _EXAMPLES = "sqlite:///target-leads.db or postgresql://user@host/database"
 _POSTGRES_HINT = "For PostgreSQL: pip install 'target-leads[postgres]'."
 _LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7232402)"}
@@ -60,13 +61,16 @@ def engine_of(store_url: str, **connect_args: Any) -> Engine:  # noqa: ANN401 --
     """
     url = _url(store_url)
     try:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=connect_args)
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=connect_args)
     except (NoSuchModuleError, ModuleNotFoundError):
         message = f"store_url: the driver of {url.drivername} is not installed. {_POSTGRES_HINT}"
         raise SettingsError([message]) from None
     except (ArgumentError, TypeError, ValueError):  # what only the dialect finds wrong
         message = f"store_url: is no usable {url.get_backend_name()} URL. Give one such as {_EXAMPLES}."
         raise SettingsError([message]) from None
+    if url.get_backend_name() == "postgresql":
+        event.listen(engine, "connect", _configure_postgres)
+    return engine
 
 
 def _url(store_url: str) -> URL:
@@ -78,7 +82,11 @@ def _url(store_url: str) -> URL:
         raise SettingsError([message]) from None
     backend = url.get_backend_name()
     if backend == "sqlite" and url.query:  # such as uri=true, which would open another file than the one made private
-        raise SettingsError(["store_url: a SQLite URL takes no query. Give one such as sqlite:///target-leads.db."])
+        raise SettingsError([f"store_url: a SQLite URL takes no query. {_EXAMPLE_FILE}"])
+    if backend == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise SettingsError(
+            [f"store_url: must name a file: what is kept in memory is lost with the run. {_EXAMPLE_FILE}"]
+        )
     if backend not in _LOCKS:
         message = f"store_url: must be SQLite or PostgreSQL, but was {backend}. Give one such as {_EXAMPLES}."
         raise SettingsError([message])
@@ -167,3 +175,9 @@ def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
                 raise
             time.sleep(_LOOK_AGAIN_SECONDS)
     cursor.close()
+
+
+def _configure_postgres(connection: Any, _record: object) -> None:  # noqa: ANN401 -- SQLAlchemy does not type it
+    """Wait no longer for a lock than SQLite does: a forgotten session must not hold up run after run."""
+    connection.execute(f"SET lock_timeout = '{_BUSY_TIMEOUT_SECONDS}s'")
+    connection.commit()

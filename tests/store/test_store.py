@@ -342,14 +342,19 @@ def test_a_commit_survives_a_power_cut(tmp_path: Path) -> None:
     assert asked == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 30_000}
 
 
-def test_a_store_in_memory(tmp_path: Path) -> None:
-    """A store without a file works, and leaves none."""
-    for url in ("sqlite://", "sqlite:///:memory:"):
-        store = Store(url, now=lambda: NOW)
-        store.begin_run("run-1", version="1")
-        assert store.run("run-1")["received"] == 0
-        store.close()
-    assert list(tmp_path.iterdir()) == []
+def test_no_lock_is_waited_for_for_ever(postgresql_url: str) -> None:
+    """A session that somebody forgot holds up no run after run: PostgreSQL gives up as SQLite does."""
+    engine = open_engine(postgresql_url)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "30s"
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_store_in_memory_is_none(url: str) -> None:
+    """Dead letters that are gone with the run would have been promised to be kept."""
+    with pytest.raises(SettingsError, match="store_url: must name a file: what is kept in memory is lost"):
+        Store(url, now=lambda: NOW)
 
 
 # What can be wrong with a store URL
