@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from decimal import Decimal
 
-    from target_leads.models import LeadUpdate
+    from target_leads.models import LeadUpdate, Record
     from target_leads.providers import Definition
 
 _DIGEST_BYTES = 12
@@ -38,11 +38,28 @@ class Accepted:
     run_id: str = field(default="", compare=False)
     """The run that sent to the lead last."""
 
-    def is_newer_than(self, received_at: datetime.datetime | None, version: Decimal | None) -> bool:
-        """Whether it is newer than a record: versions decide if both have one, else which of the two came first."""
+    def is_newer_than(self, record: Record, version: Decimal | None) -> bool:
+        """Whether a record must not be sent over it: versions decide if both have one, else age.
+
+        By age that is so for dead letters alone. Any other record has just come, and what another run has sent may be
+        older, whatever the clock says on the machine where that was; or it may have other fields.
+        """
         if version is not None and self.version is not None and version != self.version:
             return self.version > version
-        return self.as_of is not None and received_at is not None and self.as_of > received_at
+        if record.dead_letter_id is None or record.received_at is None or self.as_of is None:
+            return False
+        return self.as_of > record.received_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastSent:
+    """What was sent of a lead last, where its job is open."""
+
+    fingerprint: str
+    """Of the update; empty if another one may be the last."""
+    job_id: str
+    accepted: Accepted
+    """What its provider will have accepted when the job ends well."""
 
 
 class Fingerprints:

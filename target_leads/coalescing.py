@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ def coalesced(updates: Iterable[LeadUpdate], definitions: Mapping[str, Definitio
 
 
 def _in_order(updates: Sequence[LeadUpdate]) -> Sequence[LeadUpdate]:
+    """By version, if all have one; else as they came. A dead letter that is sent again came when it came first."""
+    received = [update.record.received_at for update in updates]
+    if any(update.record.dead_letter_id is not None for update in updates) and None not in received:
+        updates = [update for _, update in sorted(zip(received, updates, strict=True), key=operator.itemgetter(0))]
     if any(update.version is None for update in updates):
         return updates
     return sorted(updates, key=lambda update: update.version or 0)

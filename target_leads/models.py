@@ -153,17 +153,6 @@ class OpenJob:
     """When it began, if it is one of an earlier run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastSent:
-    """What was sent of a lead last, where its job is open."""
-
-    fingerprint: str
-    """Of the update; empty if another one may be the last."""
-    job_id: str
-    as_of: datetime.datetime | None
-    """How new its data is."""
-
-
 OVERTAKEN = "something newer of the lead was accepted before"
 """The reason of a record that must not be sent over newer data."""
 

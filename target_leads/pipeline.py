@@ -176,11 +176,11 @@ class Pipeline:
                 updates.append(entry)
         if self._dispatcher is None or self.store is None:
             return
-        forget = functools.partial(self.store.forget, self.report.run_id)
+        announce = functools.partial(self.store.announce, self.report.run_id)
         for wave in _waves(updates):
             yield None  # all that is known so far is written down before anything is forgotten
             if not self._stopping.is_set():
-                yield from self._dispatcher.deliver(wave, forget)
+                yield from self._dispatcher.deliver(wave, announce)
 
     def _commit(self, group: Sequence[Settlement | OpenJob]) -> None:
         """Write first, count then: what the store did not take is not settled."""

@@ -52,6 +52,7 @@ class MessageReader(GenericSingerReader[str]):
             try:
                 line = b"" if self._should_stop() else source.readline()
             except OSError as error:
+                self.is_waiting = False
                 place = f"The input after line {self._line_number}"
                 raise _unreadable(place, f"cannot be read: {error.strerror}") from None
             self.is_waiting = False

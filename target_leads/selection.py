@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
-from target_leads.changes import Accepted, reduced, without
+from target_leads.changes import reduced, without
 from target_leads.models import OVERTAKEN, LeadUpdate, Outcome, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from decimal import Decimal
 
     from target_leads.admission import Addressed, Admission
-    from target_leads.changes import Fingerprints
-    from target_leads.models import LastSent, Lead, Record
+    from target_leads.changes import Accepted, Fingerprints, LastSent
+    from target_leads.models import Lead, Record
     from target_leads.providers import Definition
 
 
@@ -58,7 +57,7 @@ class Selection:
                 continue
             admitted = self._admission.admit(entry)
             version = None if isinstance(admitted, Settlement) else admitted.version
-            if known and _is_overtaken(entry.record, version, known):
+            if known and known.is_newer_than(entry.record, version):
                 yield _settled(entry.record, entry.lead, Outcome.SUPERSEDED, OVERTAKEN)
             elif isinstance(admitted, Settlement):
                 yield admitted
@@ -93,7 +92,7 @@ class Selection:
                 )
                 yield dataclasses.replace(settled, job_id=job.job_id)
             return
-        if job is not None and _is_overtaken(last.record, None, Accepted(fields={}, as_of=job.as_of)):
+        if job is not None and job.accepted.is_newer_than(last.record, update.version):
             for part in (*earlier, last):
                 yield _settled(part.record, update.lead, Outcome.SUPERSEDED, OVERTAKEN)
             return
@@ -111,15 +110,6 @@ class Selection:
         yield to_send
         if known:  # whether this step is accepted is not known yet, so the next one must not rely on it
             accepted[update.lead] = without(known, to_send.body)
-
-
-def _is_overtaken(record: Record, version: Decimal | None, known: Accepted) -> bool:
-    """Whether a record must not be sent over what its provider has.
-
-    By age that is so for dead letters alone. Any other record has just come, and what an earlier run has sent is older,
-    whatever the clock says on the machine where that was.
-    """
-    return known.is_newer_than(record.received_at if record.dead_letter_id is not None else None, version)
 
 
 def _settled(record: Record, lead: Lead, outcome: Outcome, reason: str = "") -> Settlement:

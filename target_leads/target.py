@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from target_leads.pipeline import Pipeline
     from target_leads.report import RunReport
-    from target_leads.store import Store
 
 
 class TargetLeads(Target):
@@ -214,30 +213,22 @@ class TargetLeads(Target):
             columns=self._columns[stream],
             received_at=self.pipeline.moment(),
         )
-        if (own := self._own_dead_letter(message_dict)) is not None:
-            (dead_letter_id, store) = own
-            letter = store.open_dead_letter(dead_letter_id)
+        store, mark = self.pipeline.store, message_dict.get("dead_letter")
+        if store is not None and not self.settings.sandbox and store.is_own(mark):
+            letter = store.marked(mark)
             if letter is None:
                 self._take_settled(stream, Outcome.IGNORED, "the dead letter was closed before")
                 return
             self.original = dataclasses.replace(
-                self.original, dead_letter_id=dead_letter_id, received_at=letter.created_at
+                self.original, dead_letter_id=letter.dead_letter_id, received_at=letter.created_at
             )
             # The other streams that the tap's is mapped to have had it.
-            stream_maps = [each for each in stream_maps if each.stream_alias == letter.stream] or stream_maps
+            stream_maps = [each for each in stream_maps if each.stream_alias == letter.stream] or stream_maps[:1]
         taken = [self._take(stream_map) for stream_map in stream_maps]
         if not any(taken):
             alias = stream_maps[0].stream_alias if stream_maps else stream
             self._take_settled(alias, Outcome.IGNORED, "filtered by stream_maps")
         self._handle_max_record_age()
-
-    def _own_dead_letter(self, message: Mapping[str, Any]) -> tuple[int, Store] | None:
-        """Which dead letter of which store a RECORD is, if it is one of this run's own store."""
-        store, mark = self.pipeline.store, message.get("dead_letter")
-        if store is None or self.settings.sandbox or not isinstance(mark, dict):
-            return None
-        is_own = mark.get("store") == store.identity and isinstance(mark.get("id"), int)
-        return (mark["id"], store) if is_own else None
 
     def _take(self, stream_map: StreamMap) -> bool:
         """Take the current record by one stream map; returns false if the map filters it out."""

@@ -24,7 +24,7 @@ def version_of(value: object) -> Decimal | None:
     """
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
-        return number if number.is_finite() else None
+        return number if number.is_finite() and abs(number.adjusted()) < _LONGEST else None
     if not isinstance(value, str) or len(value) > _LONGEST:
         return None
     text = value.strip()

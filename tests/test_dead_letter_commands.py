@@ -73,6 +73,11 @@ class Shop:
         with closing(sqlite3.connect(self.folder / "target-leads.db")) as connection:
             return connection.execute(query).fetchall()
 
+    def number_of(self, lead_id: str) -> int:
+        """The number of a lead's dead letter."""
+        ((number,),) = self.rows(f"SELECT id FROM dead_letters WHERE lead_id = '{lead_id}'")  # noqa: S608 -- a test's own
+        return int(number)
+
     @property
     def leads(self) -> dict[str, Any]:
         """The leads at the provider."""
@@ -294,6 +299,48 @@ def test_the_same_bad_row_in_the_next_run_is_the_same_dead_letter(shop: Shop) ->
     assert shop.rows("SELECT count(*) FROM dead_letters") == [(3,)]
     (run_id,) = shop.rows("SELECT run_id FROM runs ORDER BY started_at")[-1]
     assert shop.rows("SELECT run_id FROM dead_letters WHERE lead_id = 'a'") == [(run_id,)]
+
+
+def test_a_row_that_comes_twice_has_two_dead_letters_and_no_more(shop: Shop) -> None:
+    """However often the tap sends the table in which it stands twice."""
+    for _ in range(3):
+        shop.command(messages=[SCHEMA, record(None, note="twice"), record(None, note="twice")])
+    assert shop.rows("SELECT count(*) FROM dead_letters WHERE record LIKE '%twice%'") == [(2,)]
+
+
+def test_a_dead_letter_whose_stream_is_mapped_otherwise_now_is_sent_once(shop: Shop) -> None:
+    """Two stream maps in place of one must not make two records of it, of which one might be refused and forgotten."""
+    shop.settings["stream_maps"] = {"crm_leads": {"__alias__": "x"}, "also": {"__source__": "crm_leads"}}
+    shop.refused = "refuse me 1"
+    ended = shop.command("dead-letters", "replay", "--outcome", "rejected")
+    assert (ended.returncode, "2 records received" in ended.stderr) == (3, True)
+    assert shop.rows("SELECT lead_id, closed_because FROM dead_letters WHERE lead_id != '' ORDER BY lead_id") == [
+        ("a", None),
+        ("c", "delivered"),
+    ]
+
+
+def test_a_newer_record_of_the_same_input_goes_after_an_exported_one(shop: Shop) -> None:
+    """A dead letter is as old as it is, wherever it stands in the input."""
+    exported = shop.command("dead-letters", "export", "--id", str(shop.number_of("a"))).stdout
+    shop.refused = ""
+    schema, letter = exported.splitlines(keepends=True)
+    newer = json.dumps(record("a", note="newer")) + "\n"
+    shop.command(text=schema + newer + letter)
+    assert shop.leads["a"] == {"note": "newer"}
+
+
+def test_an_old_export_does_not_mean_a_new_dead_letter(shop: Shop) -> None:
+    """Where a number was given twice, as an older release did, what stands in the export decides."""
+    number = shop.number_of("a")
+    exported = shop.command("dead-letters", "export", "--id", str(number)).stdout
+    with closing(sqlite3.connect(shop.folder / "target-leads.db")) as connection, connection:
+        connection.execute("DELETE FROM dead_letters WHERE id = ?", (number,))
+        connection.execute("UPDATE dead_letters SET id = ? WHERE lead_id = 'c'", (number,))
+    shop.refused = ""
+    ended = shop.command(text=exported)
+    assert ended.stderr.splitlines()[-1].startswith("Done. 1 record received: 1 ignored.")
+    assert shop.rows("SELECT closed_because FROM dead_letters WHERE lead_id = 'c'") == [(None,)]
 
 
 def test_a_store_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from target_leads.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from target_leads.changes import Accepted
-    from target_leads.models import LastSent, Lead
+    from target_leads.changes import Accepted, LastSent
+    from target_leads.models import Lead
     from target_leads.providers import Definition
 
 FOLDERS = Path(__file__).parent / "providers"
@@ -70,7 +70,7 @@ class Run:
         """Select a batch and have all of it delivered; returns the bodies that were sent."""
         selected = self.select(*records)
         updates = [entry for entry in selected if isinstance(entry, LeadUpdate)]
-        self.store.forget("run", updates)
+        self.store.announce("run", updates)
         self.settle(*(settled(update) for update in updates))
         return [update.body for update in updates]
 
@@ -217,7 +217,7 @@ def test_a_lead_that_was_forgotten_is_sent_whole(run: Callable[..., Run]) -> Non
     killed = run()
     (update,) = killed.select(record(a=2, b=1))
     assert isinstance(update, LeadUpdate)
-    killed.store.forget("run", [update])
+    killed.store.announce("run", [update])
     assert bodies(run().select(record(a=1, b=1))) == [{"a": 1, "b": 1}]
 
 
@@ -246,7 +246,7 @@ def test_a_step_does_not_rely_on_the_one_before_it(outcome: str, run: Callable[.
     first, second = now.select(record(a=2, b=1), record(a=2, b=2))
     assert isinstance(first, LeadUpdate)
     assert isinstance(second, LeadUpdate)
-    now.store.forget("run", [first, second])
+    now.store.announce("run", [first, second])
     now.settle(dataclasses.replace(settled(first), outcome=Outcome(outcome)), settled(second))
     later = bodies(run("steps").select(record(a=2, b=2)))
     assert any("a" in body for body in (second.body, *later))
@@ -297,7 +297,9 @@ def test_an_older_version_is_superseded_though_its_lead_was_forgotten(run: Calla
     versioned = {"stream": {"version_field": "at"}}
     run(**versioned).deliver(record(a="new", at=5))
     killed = run(**versioned)
-    killed.store.forget("run", [entry for entry in killed.select(record(a="x", at=6)) if isinstance(entry, LeadUpdate)])
+    killed.store.announce(
+        "run", [entry for entry in killed.select(record(a="x", at=6)) if isinstance(entry, LeadUpdate)]
+    )
     assert outcomes(run(**versioned).select(record(a="old", at=4))) == ["superseded"]
 
 
@@ -345,7 +347,7 @@ def with_open_job(run: Callable[..., Run], **fields: Any) -> None:
     first = run("jobs")
     (update,) = first.select(record(**fields))
     assert isinstance(update, LeadUpdate)
-    first.store.forget("run", [update])
+    first.store.announce("run", [update])
     first.settle(OpenJob(update=update, job_id="J-1"))
 
 
@@ -435,7 +437,7 @@ def test_a_dead_letter_is_not_sent_over_what_is_being_written(
     first = run("jobs")
     (update,) = first.select(at(10, record(a=1)))
     assert isinstance(update, LeadUpdate)
-    first.store.forget("run", [update])
+    first.store.announce("run", [update])
     first.settle(OpenJob(update=update, job_id="J-1"))
     assert outcomes(run("jobs").select(at(hour, record(a=2), again=True))) == expected
 

@@ -13,22 +13,24 @@ from target_leads.delivery.channel import Channel
 from target_leads.delivery.classification import Verdict
 from target_leads.delivery.confirmation import Question, confirm
 from target_leads.delivery.retry import Attempts, Result
-from target_leads.delivery.settling import overtaken, unsettled
+from target_leads.delivery.settling import superseded, unsettled
 from target_leads.delivery.workers import Stop, reports
 from target_leads.exceptions import CredentialsRefused
 from target_leads.models import OpenJob, VerdictKind
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_leads.clock import Clock
     from target_leads.delivery.service import Service
     from target_leads.delivery.workers import Task, Workers
     from target_leads.models import Lead, LeadUpdate, Settlement
 
-    Announce = Callable[[Sequence[LeadUpdate]], frozenset[Lead]]
-    """Told of updates before they are sent; returns the leads that must not be."""
+    LeftAlone = Mapping[Lead, str]
+    """Leads that must not be sent, each with the reason."""
+    Announce = Callable[[Sequence[LeadUpdate]], LeftAlone]
+    """Told of updates before they are sent."""
 
 _OLD_AFTER_SECONDS = 3600.0
 """No provider says how long it takes to know a job that it has begun; an hour is far longer than any run waits."""
@@ -72,7 +74,7 @@ class Dispatcher:
     def deliver(
         self,
         updates: Iterable[LeadUpdate],
-        before_sending: Announce = lambda _: frozenset(),
+        before_sending: Announce = lambda _: {},
     ) -> Iterator[Settlement | OpenJob | None]:
         """Deliver a batch; yields each settlement as soon as it is known, and ends when nothing is in flight.
 
@@ -126,11 +128,10 @@ class Dispatcher:
     ) -> Iterator[Settlement | OpenJob | None]:
         announced: list[LeadUpdate] = []
 
-        def announce(some: Sequence[LeadUpdate]) -> frozenset[Lead]:
-            announced.extend(some)
-            overtaken = before_sending(some)
-            announced[:] = [update for update in announced if update.lead not in overtaken]
-            return overtaken
+        def announce(some: Sequence[LeadUpdate]) -> LeftAlone:
+            left_alone = before_sending(some)
+            announced.extend(update for update in some if update.lead not in left_alone)
+            return left_alone
 
         questions: list[Question] = []
         unforeseen: Exception | None = None
@@ -186,9 +187,9 @@ class Dispatcher:
         size = channel.service.account.concurrency
         for start in range(0, len(tasks), size):
             some = tasks[start : start + size]
-            overtaken = announce([update for task in some for updates in task.unit for update in updates])
+            left_alone = announce([update for task in some for updates in task.unit for update in updates])
             for task in some:
-                yield functools.partial(self._do, task, overtaken)
+                yield functools.partial(self._do, task, left_alone)
 
     def _tasks(self, updates: Iterable[LeadUpdate]) -> Iterator[_Task]:
         by_provider: dict[str, list[LeadUpdate]] = {}
@@ -220,7 +221,7 @@ class Dispatcher:
     def _do(
         self,
         task: _Task,
-        left_alone: frozenset[Lead],
+        left_alone: LeftAlone,
         report: Callable[[Settlement | Question | _Task], None],
     ) -> None:
         """Deliver a unit but for some leads. Runs in a worker.
@@ -235,7 +236,7 @@ class Dispatcher:
         for updates in task.unit:
             for update in updates if left_alone else ():
                 if update.lead in left_alone:
-                    for settlement in overtaken(update):
+                    for settlement in superseded(update, left_alone[update.lead]):
                         report(settlement)
             unit.append([update for update in updates if update.lead not in left_alone])
         if rest := task.channel.deliver([updates for updates in unit if updates], tell):
@@ -250,6 +251,6 @@ def _records(tasks: Iterable[_Task]) -> Counter[Channel]:
     return counts
 
 
-def _nothing(_: Sequence[LeadUpdate]) -> frozenset[Lead]:
+def _nothing(_: Sequence[LeadUpdate]) -> LeftAlone:
     """Announce nothing."""
-    return frozenset()
+    return {}

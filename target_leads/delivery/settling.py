@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from target_leads.models import OVERTAKEN, Outcome, Settlement
+from target_leads.models import Outcome, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +28,8 @@ def unsettled(update: LeadUpdate) -> Settlement:
     )
 
 
-def overtaken(update: LeadUpdate) -> Iterator[Settlement]:
-    """Settlements for every record of an update that is not sent, as its provider has something newer already."""
+def superseded(update: LeadUpdate, reason: str) -> Iterator[Settlement]:
+    """Settlements for every record of an update that must not be sent, for this reason."""
     for part in update.parts or (update,):
         yield Settlement(
             record=part.record,
@@ -37,7 +37,7 @@ def overtaken(update: LeadUpdate) -> Iterator[Settlement]:
             provider=update.provider,
             account=update.account,
             lead_id=update.lead_id,
-            reason=OVERTAKEN,
+            reason=reason,
         )
 
 

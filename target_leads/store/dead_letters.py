@@ -14,7 +14,7 @@ from target_leads.store.tables import dead_letters
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -35,6 +35,7 @@ _COPIED = (
     "request_id",
     "attempts",
     "job_id",
+    "digest",
 )
 
 
@@ -62,6 +63,8 @@ class DeadLetter:
     request_id: str
     attempts: int
     job_id: str
+    digest: str
+    """Hash that is the same for the same record, with a key of the store's."""
     record: Mapping[str, Any] = field(repr=False)
     """The record as the tap sent it."""
 
@@ -78,7 +81,7 @@ class DeadLetter:
 
     def record_message(self, store: str) -> dict[str, Any]:
         """The Singer RECORD as it came, and which dead letter of which store it is."""
-        mark = {"id": self.dead_letter_id, "store": store}
+        mark = {"id": self.dead_letter_id, "digest": self.digest, "store": store}
         return {"type": "RECORD", "stream": self.tap_stream, "record": dict(self.record), "dead_letter": mark}
 
 
@@ -149,20 +152,29 @@ def file_again(connection: Connection, run_id: str, moment: datetime.datetime, e
         connection.execute(row.values(closed_at=moment, closed_because=entry.outcome.value))
 
 
-def refile(connection: Connection, run_id: str, moment: datetime.datetime, entry: Settlement) -> bool:
+def refile(connection: Connection, run_id: str, digest: str, row: Mapping[str, Any]) -> bool:
     """The same record was refused in an earlier run: its dead letter is filed anew. False if there is none.
 
-    A tap that sends the whole table each time would else file every bad row again and again.
+    A tap that sends the whole table each time would else file every bad row again and again. If it sends one twice in
+    a run, there are two dead letters, and each is filed anew once.
     """
-    row = {**settlement_row(entry), **dead_letter_row(entry)}
-    same = ("stream", "provider", "account", "lead_id", "record")
-    earlier = update(dead_letters).where(
-        *(dead_letters.c[name] == row[name] for name in same),
-        dead_letters.c.closed_at.is_(None),
-        dead_letters.c.run_id != run_id,
+    same = (
+        select(dead_letters.c.id)
+        .where(dead_letters.c.digest == digest, dead_letters.c.closed_at.is_(None), dead_letters.c.run_id != run_id)
+        .order_by(dead_letters.c.id)
+        .limit(1)
     )
-    received_at = entry.record.received_at or moment
-    return connection.execute(earlier.values(run_id=run_id, created_at=received_at, **row)).rowcount > 0
+    earlier = connection.scalar(same)
+    if earlier is None:
+        return False
+    connection.execute(update(dead_letters).where(dead_letters.c.id == earlier).values(**row))
+    return True
+
+
+def still_open(connection: Connection, ids: Collection[int]) -> set[int]:
+    """Those of some dead letters that are not closed."""
+    query = select(dead_letters.c.id).where(dead_letters.c.id.in_(ids), dead_letters.c.closed_at.is_(None))
+    return set(connection.scalars(query)) if ids else set()
 
 
 def close(connection: Connection, ids: Sequence[int], *, moment: datetime.datetime, because: str) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from target_leads.exceptions import SettingsError, StoreError
 from target_leads.redaction import without_secrets
+from target_leads.store.locking import LOCK_TIMEOUT_SECONDS
 from target_leads.store.tables import CHANGES, FINGERPRINT_KEY, VERSION, keys, metadata, versions
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
 _LOOK_AGAIN_SECONDS = 0.02
-_BUSY_TIMEOUT_SECONDS = 30
 _EXAMPLE_FILE = "Give one such as sqlite:///target-leads.db."
 _EXAMPLES = "sqlite:///target-leads.db or postgresql://user@host/database"
 _POSTGRES_HINT = "For PostgreSQL: pip install 'target-leads[postgres]'."
@@ -105,9 +105,9 @@ def _make_tables(engine: Engine, store_url: str) -> None:
             raise StoreError(newer_store(store_url))
         there = set(inspect(connection).get_table_names())
         for number in range((version or VERSION) + 1, VERSION + 1):
-            for table, change in CHANGES[number]:
+            for table, statement in CHANGES[number]:
                 if table in there:
-                    connection.exec_driver_sql(f"ALTER TABLE {table} {change}")
+                    connection.exec_driver_sql(statement)
             connection.execute(update(versions).values(version=number))
         metadata.create_all(connection)
         if connection.scalar(select(func.count()).select_from(keys)) == 0:
@@ -163,9 +163,9 @@ def _prepare_files(url: URL) -> None:
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -- SQLAlchemy does not type it
     """Readers never block the writer, writers wait for each other, and a commit survives a power cut."""
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_SECONDS * 1000}")
+    cursor.execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT_SECONDS * 1000}")
     cursor.execute("PRAGMA synchronous=FULL")
-    give_up_at = time.monotonic() + _BUSY_TIMEOUT_SECONDS
+    give_up_at = time.monotonic() + LOCK_TIMEOUT_SECONDS
     while True:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
@@ -179,5 +179,5 @@ def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
 
 def _configure_postgres(connection: Any, _record: object) -> None:  # noqa: ANN401 -- SQLAlchemy does not type it
     """Wait no longer for a lock than SQLite does: a forgotten session must not hold up run after run."""
-    connection.execute(f"SET lock_timeout = '{_BUSY_TIMEOUT_SECONDS}s'")
+    connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
     connection.commit()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, delete, insert, select, update
 
-from target_leads.models import LastSent, LeadUpdate, OpenJob, Outcome
+from target_leads.changes import LastSent
+from target_leads.models import LeadUpdate, OpenJob, Outcome
 from target_leads.store.leads import accepted_of, accepted_text, are_leads, forget, is_lead, lead_of, remember
 from target_leads.store.rows import kept_record, record_row, storable
 from target_leads.store.tables import open_jobs
@@ -34,7 +35,7 @@ def open_jobs_of(connection: Connection, leads: Iterable[Lead]) -> dict[Lead, La
             found[lead_of(row)] = LastSent(
                 fingerprint=row["fingerprint"],
                 job_id=row["job_id"],
-                as_of=accepted_of(row["accepted"], run_id=row["run_id"]).as_of,
+                accepted=accepted_of(row["accepted"], run_id=row["run_id"]),
             )
     return found
 
@@ -83,12 +84,10 @@ def end_earlier_job(connection: Connection, moment: datetime.datetime, settlemen
     row = connection.execute(select(open_jobs).where(_is_job(settlement))).mappings().first()
     if row is None or not end_job(connection, settlement):
         return False
-    if settlement.outcome is Outcome.DELIVERED:
-        lead = lead_of(row)
-        if row["fingerprint"]:
-            remember(connection, lead, accepted_of(row["accepted"], run_id=row["run_id"]), moment)
-        else:  # another update was sent after it, and which of the two was written last nobody knows
-            forget(connection, lead)
+    if settlement.outcome is Outcome.DELIVERED and row["fingerprint"]:
+        remember(connection, lead_of(row), accepted_of(row["accepted"], run_id=row["run_id"]), moment)
+    else:  # it may have written a part; or another update was sent after it, and which was written last nobody knows
+        forget(connection, [lead_of(row)])
     return True
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete
+from sqlalchemy import and_, delete, or_
 
 from target_leads.store.tables import dead_letters, outcomes, runs
 
 if TYPE_CHECKING:
-    import datetime
-
     from sqlalchemy import Connection
+
+_LONGEST_RUN = datetime.timedelta(days=7)
+"""A run that has not ended after so long was killed."""
 
 
 def remove_older(connection: Connection, moment: datetime.datetime) -> None:
@@ -21,4 +23,5 @@ def remove_older(connection: Connection, moment: datetime.datetime) -> None:
     """
     connection.execute(delete(outcomes).where(outcomes.c.settled_at < moment))
     connection.execute(delete(dead_letters).where(dead_letters.c.closed_at < moment))
-    connection.execute(delete(runs).where(runs.c.started_at < moment))
+    was_killed = and_(runs.c.finished_at.is_(None), runs.c.started_at < moment - _LONGEST_RUN)
+    connection.execute(delete(runs).where(or_(runs.c.finished_at < moment, was_killed)))

@@ -13,7 +13,8 @@ from target_leads.models import OpenJob, Outcome, Settlement
 from target_leads.store.dead_letters import DeadLetter, DeadLetterFilter, close, file_again, find, refile
 from target_leads.store.engine import open_engine, store_errors
 from target_leads.store.lead_history import LeadHistory, lead_history
-from target_leads.store.leads import Leads
+from target_leads.store.locking import transaction
+from target_leads.store.memory import Memory
 from target_leads.store.open_jobs import (
     doubt_job,
     end_earlier_job,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from target_leads.changes import Accepted
-    from target_leads.models import LastSent, Lead, LeadUpdate
+    from target_leads.changes import Accepted, LastSent
+    from target_leads.models import Lead, LeadUpdate
     from target_leads.providers import Definition
 
 
@@ -68,12 +69,12 @@ class Store:
         self.identity = self.fingerprints.of("store")
         """Tells this store from every other; of its key it tells nothing."""
         self._remembers = remembers
-        self._leads = Leads(self.fingerprints, definitions or {})
+        self._memory = Memory(self.fingerprints, definitions or {})
 
     def begin_run(self, run_id: str, *, version: str, retention_days: float | None = None) -> None:
         """Enter a run before its first record, and remove what is older than `retention_days`."""
         now = self._moment()
-        with store_errors(self._url), self._engine.begin() as connection:
+        with store_errors(self._url), transaction(self._engine) as connection:
             connection.execute(insert(runs).values(run_id=run_id, version=version, started_at=now))
             if retention_days is not None:
                 remove_older(connection, now - datetime.timedelta(days=retention_days))
@@ -81,22 +82,22 @@ class Store:
     def recall(self, leads: Iterable[Lead]) -> dict[Lead, Accepted]:
         """What providers last accepted of a batch's leads, where that is known."""
         with store_errors(self._url), self._engine.connect() as connection:
-            return self._leads.recall(connection, leads)
+            return self._memory.recall(connection, leads)
 
     def open_jobs_of(self, leads: Iterable[Lead]) -> dict[Lead, LastSent]:
         """What was sent of a lead last, where its job is open."""
         with store_errors(self._url), self._engine.connect() as connection:
             return open_jobs_of(connection, leads)
 
-    def forget(self, run_id: str, updates: Sequence[LeadUpdate]) -> frozenset[Lead]:
+    def announce(self, run_id: str, updates: Sequence[LeadUpdate]) -> dict[Lead, str]:
         """Commit, before these updates are sent, that what is known of their leads may soon be true no more.
 
-        Returns leads that must not be sent: another run has sent something newer since they were recalled.
+        Returns leads that must not be sent, each with the reason, such as that something newer was accepted since.
         """
-        with store_errors(self._url), self._engine.begin() as connection:
-            overtaken = self._leads.forget(connection, run_id, updates)
-            leave_behind(connection, [update for update in updates if update.lead not in overtaken])
-        return overtaken
+        with store_errors(self._url), transaction(self._engine) as connection:
+            left_alone = self._memory.announce(connection, run_id, updates)
+            leave_behind(connection, [update for update in updates if update.lead not in left_alone])
+        return left_alone
 
     def settle(self, run_id: str, settled: Sequence[Settlement | OpenJob], counts: Mapping[str, Any]) -> None:
         """Commit what became of some records: outcomes, dead letters, memory, jobs, and the run's counts so far.
@@ -105,7 +106,7 @@ class Store:
         """
         moment = self._moment()
         settlements = [entry for entry in settled if isinstance(entry, Settlement)]
-        with store_errors(self._url), self._engine.begin() as connection:
+        with store_errors(self._url), transaction(self._engine) as connection:
             self._enter(connection, run_id, moment, settlements)
             if self._remembers:
                 self._remember(connection, run_id, moment, settled)
@@ -122,7 +123,7 @@ class Store:
         They are no records of this run, so its counts do not change. False if another run has done so before.
         """
         moment = self._moment()
-        with store_errors(self._url), self._engine.begin() as connection:
+        with store_errors(self._url), transaction(self._engine) as connection:
             if settlements[-1].outcome is Outcome.UNCONFIRMED:
                 doubt_job(connection, settlements[-1])
                 return False
@@ -134,7 +135,8 @@ class Store:
     def end_run(self, run_id: str, *, exit_status: int, counts: Mapping[str, Any]) -> None:
         """Enter how a run ended."""
         values = {**_run_columns(counts), "exit_status": exit_status, "finished_at": self._moment()}
-        with store_errors(self._url), self._engine.begin() as connection:
+        with store_errors(self._url), transaction(self._engine) as connection:
+            self._memory.end(connection)
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
 
     def dead_letters(self, which: DeadLetterFilter) -> Iterator[DeadLetter]:
@@ -146,13 +148,22 @@ class Store:
         """A dead letter; none if it was closed."""
         return next(self.dead_letters(DeadLetterFilter(ids=(dead_letter_id,))), None)
 
+    def is_own(self, mark: object) -> bool:
+        """Whether the mark of an exported record is one of this store's."""
+        return isinstance(mark, dict) and mark.get("store") == self.identity and isinstance(mark.get("id"), int)
+
+    def marked(self, mark: Any) -> DeadLetter | None:  # noqa: ANN401 -- a part of a message
+        """The dead letter that a mark of this store's means; none if it was closed."""
+        letter = self.open_dead_letter(mark["id"])
+        return letter if letter is not None and letter.digest == mark.get("digest") else None
+
     def open_dead_letters(self) -> Iterator[DeadLetter]:
         """All dead letters that are not closed, oldest first."""
         return self.dead_letters(DeadLetterFilter())
 
     def discard(self, dead_letter_ids: Sequence[int], *, because: str) -> int:
         """Close dead letters that will never be sent; returns how many were open."""
-        with store_errors(self._url), self._engine.begin() as connection:
+        with store_errors(self._url), transaction(self._engine) as connection:
             return close(connection, dead_letter_ids, moment=self._moment(), because=because)
 
     def run(self, run_id: str) -> Mapping[str, Any]:
@@ -201,11 +212,11 @@ class Store:
                     job,
                     run_id=run_id,
                     moment=moment,
-                    accepted=self._leads.after_job(job.update),
+                    accepted=self._memory.after_job(job.update),
                     fingerprint=self.fingerprints.of(job.update.fields),
                 )
         settlements = [entry for entry in settled if isinstance(entry, Settlement)]
-        self._leads.settle(connection, run_id, list(_in_order(moment, settlements)))
+        self._memory.settle(connection, run_id, list(_in_order(moment, settlements)))
         for entry in settlements:
             if entry.job_id and entry.update is not None and entry.outcome not in _JOB_IS_OPEN:
                 end_job(connection, entry)
@@ -222,9 +233,12 @@ class Store:
                 told.append({"run_id": run_id, "settled_at": settled_at, **outcome_row(entry)})
             if entry.record.dead_letter_id is not None:
                 file_again(connection, run_id, settled_at, entry)
-            elif entry.outcome.is_dead_letter and not refile(connection, run_id, settled_at, entry):
-                row = {**settlement_row(entry), **dead_letter_row(entry)}
-                refused.append({"run_id": run_id, "created_at": entry.record.received_at or settled_at, **row})
+            elif entry.outcome.is_dead_letter:
+                received_at = entry.record.received_at or settled_at
+                row = {"run_id": run_id, "created_at": received_at, **settlement_row(entry), **dead_letter_row(entry)}
+                row["digest"] = self.fingerprints.of(row["stream"], row["account"], row["record"])
+                if not refile(connection, run_id, row["digest"], row):
+                    refused.append(row)
         if told:
             connection.execute(insert(outcomes), told)
         if refused:

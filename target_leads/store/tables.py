@@ -122,9 +122,11 @@ dead_letters = Table(
     Column("tap_stream", Text, nullable=False, comment="the stream as the tap calls it, before stream maps"),
     Column("key_properties", Text, nullable=False, comment="JSON list, of the tap's stream"),
     Column("columns", Text, nullable=False, comment="JSON, likewise: what its SCHEMA said of each"),
+    Column("digest", String(32), nullable=False, default="", comment="keyed hash: the same for the same record"),
     Column("closed_at", _Moment, comment="null while the dead letter is open"),
     Column("closed_because", Text, comment="the outcome that closed it, or the words with which it was discarded"),
     Index("dead_letters_by_lead", "provider", "account", "lead_id"),
+    Index("dead_letters_by_digest", "digest"),
     sqlite_autoincrement=True,  # a number that was removed must not name another dead letter
 )
 
@@ -167,19 +169,21 @@ open_jobs = Table(
 CHANGES: dict[int, tuple[tuple[str, str], ...]] = {
     2: (
         *(
-            (table, f"ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
+            (table, f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
             for table in ("outcomes", "dead_letters")
             for column in ("error_code", "request_id")
         ),
-        ("dead_letters", "ADD COLUMN tap_stream TEXT NOT NULL DEFAULT ''"),
-        ("dead_letters", "ADD COLUMN key_properties TEXT NOT NULL DEFAULT '[]'"),
-        ("dead_letters", "ADD COLUMN columns TEXT NOT NULL DEFAULT '[]'"),
-        ("dead_letters", "ADD COLUMN closed_because TEXT"),
+        ("dead_letters", "ALTER TABLE dead_letters ADD COLUMN tap_stream TEXT NOT NULL DEFAULT ''"),
+        ("dead_letters", "ALTER TABLE dead_letters ADD COLUMN key_properties TEXT NOT NULL DEFAULT '[]'"),
+        ("dead_letters", "ALTER TABLE dead_letters ADD COLUMN columns TEXT NOT NULL DEFAULT '[]'"),
+        ("dead_letters", "ALTER TABLE dead_letters ADD COLUMN closed_because TEXT"),
     ),
     3: (
-        ("outcomes", "ADD COLUMN fields TEXT NOT NULL DEFAULT '[]'"),
-        ("leads", "ADD COLUMN as_of TIMESTAMP WITH TIME ZONE"),
-        ("leads", "ADD COLUMN run_id VARCHAR(36) NOT NULL DEFAULT ''"),
+        ("outcomes", "ALTER TABLE outcomes ADD COLUMN fields TEXT NOT NULL DEFAULT '[]'"),
+        ("dead_letters", "ALTER TABLE dead_letters ADD COLUMN digest VARCHAR(32) NOT NULL DEFAULT ''"),
+        ("dead_letters", "CREATE INDEX dead_letters_by_digest ON dead_letters (digest)"),
+        ("leads", "ALTER TABLE leads ADD COLUMN as_of TIMESTAMP WITH TIME ZONE"),
+        ("leads", "ALTER TABLE leads ADD COLUMN run_id VARCHAR(36) NOT NULL DEFAULT ''"),
     ),
 }
 """What makes tables of the version before into those of this version. A table that is not there yet is made whole."""

@@ -13,7 +13,7 @@ import pytest
 from target_leads.coalescing import coalesced
 from target_leads.delivery.http import HttpResponse
 from target_leads.exceptions import CredentialsRefused, ProviderUnavailable
-from target_leads.models import OpenJob, Outcome, Settlement
+from target_leads.models import OVERTAKEN, OpenJob, Outcome, Settlement
 from tests.delivery.conftest import GENERIC, Delivery, taken
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def test_a_lead_of_which_something_newer_was_sent_meanwhile_is_left_alone(
     server = serve(lambda _: 200)
     updates = batch(10)
     updates[3] = dataclasses.replace(updates[3], parts=(updates[3], updates[3]))
-    leads = frozenset(update.lead for update in updates if update.lead_id in left_alone)
+    leads = {update.lead: OVERTAKEN for update in updates if update.lead_id in left_alone}
     delivering = dispatcher(account(server.url, concurrency=2))
-    settled = list(filter(None, delivering.deliver(updates, lambda some: leads & {update.lead for update in some})))
+    settled = list(filter(None, delivering.deliver(updates, lambda _: leads)))
 
     assert sorted(map(_lead, server.seen)) == [f"L{number}" for number in range(10) if f"L{number}" not in left_alone]
     told = Counter((entry.outcome, entry.update is None) for entry in settled if isinstance(entry, Settlement))

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _LETTER = """
     INSERT INTO dead_letters (
         run_id, created_at, stream, provider, account, lead_id, outcome, reason, error_code, request_id, attempts,
-        job_id, violations, record, tap_stream, key_properties, columns
+        job_id, violations, record, tap_stream, key_properties, columns, digest
     )
-    VALUES ('r', '2026-03-29 07:00:00', '', '', '', '', '', '', '', '', 0, '', '', 'RECORD', '', '', '')
+    VALUES ('r', '2026-03-29 07:00:00', '', '', '', '', '', '', '', '', 0, '', '', 'RECORD', '', '', '', '')
 """
 
 

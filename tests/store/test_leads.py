@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from target_leads.changes import Accepted, after
-from target_leads.models import LeadUpdate, Outcome, Record, Settlement
+from target_leads.models import OVERTAKEN, LeadUpdate, Outcome, Record, Settlement
 from target_leads.providers import load_all
 from target_leads.report import RunReport
 from target_leads.store import Store
@@ -91,7 +91,7 @@ def settle(store: Store, *group: Settlement) -> None:
 def begin(store: Store, *updates: LeadUpdate) -> None:
     """Begin to send a batch."""
     store.recall({update.lead for update in updates})
-    store.forget("run-1", updates)
+    store.announce("run-1", updates)
 
 
 def send(store: Store, update: LeadUpdate, outcome: str = "delivered") -> None:
@@ -362,9 +362,9 @@ def test_thousands_of_leads_at_once(store: Store, open_store: Callable[..., Stor
     following = open_store()
     found = following.recall({update.lead for update in batch})
     assert found == {update.lead: accepted(store, update) for update in batch}
-    following.forget("run-2", batch)
+    following.announce("run-2", batch)
     assert all(each == Accepted(fields={}) for each in store.recall(found).values())
-    settle(following, *(settled(update, "rejected") for update in batch))
+    settle_in(following, "run-2", *(settled(update, "rejected") for update in batch))
     assert store.recall(found) == found
 
 
@@ -392,7 +392,7 @@ def test_a_lead_that_another_run_has_delivered_meanwhile_is_forgotten_too(
     other = open_store()
     store.recall([A.lead])  # nothing is known yet
     send(other, A)
-    store.forget("run-1", [B])
+    store.announce("run-1", [B])
     settle(store, settled(B, "failed"))
     assert known(other, A) in (None, Accepted(fields={}))
 
@@ -403,6 +403,13 @@ def test_a_lead_that_another_run_has_delivered_meanwhile_is_forgotten_too(
 def settle_in(store: Store, run_id: str, *group: Settlement) -> None:
     """Commit a group of settlements of a run."""
     store.settle(run_id, group, RunReport(run_id).counts(group))
+
+
+def send_in(store: Store, run_id: str, update: LeadUpdate) -> None:
+    """Send a batch of one update in a run, which is delivered."""
+    store.recall({update.lead})
+    store.announce(run_id, [update])
+    settle_in(store, run_id, settled(update))
 
 
 @pytest.mark.parametrize("first", ["run-1", "run-2"])
@@ -417,7 +424,7 @@ def test_of_a_lead_that_two_runs_send_to_at_once_nothing_is_known(
     sent = {"run-1": (store, A), "run-2": (other, B)}
     for run_id, (each, update) in sent.items():
         each.recall([update.lead])
-        each.forget(run_id, [update])
+        each.announce(run_id, [update])
     for run_id in (first, *(sent.keys() - {first})):
         each, update = sent[run_id]
         settle_in(each, run_id, settled(update))
@@ -434,7 +441,7 @@ def test_what_another_run_changed_since_it_was_recalled_is_not_restored(
     send(store, A)
     other.recall([A.lead])
     send(store, update_of(city="Bodø"))
-    other.forget("run-2", [NAME])
+    other.announce("run-2", [NAME])
     settle_in(other, "run-2", settled(NAME))
     assert known(store, A) == dataclasses.replace(accepted(store, NAME), fields={}, digest="")
 
@@ -448,7 +455,7 @@ def test_a_run_that_wrote_nothing_leaves_alone_what_another_wrote(
     send(store, A)
     other.recall([A.lead])
     if outcome == "rejected":
-        other.forget("run-2", [B])
+        other.announce("run-2", [B])
     send(store, update_of(city="Bodø"))
     settle_in(other, "run-2", settled(B, outcome))
     before = accepted(store, A) if outcome == "unchanged" else None  # else nothing was known when it was sent
@@ -461,10 +468,10 @@ def test_the_run_that_comes_after_both_knows_again(store: Store, open_store: Cal
     send(store, B)
     other.recall([B.lead])
     send(store, A)
-    other.forget("run-2", [B])
+    other.announce("run-2", [B])
     settle_in(other, "run-2", settled(B))
     other.recall([NAME.lead])
-    other.forget("run-3", [NAME])
+    other.announce("run-3", [NAME])
     settle_in(other, "run-3", settled(NAME))
     assert known(store, A) == accepted(store, NAME)
 
@@ -472,33 +479,40 @@ def test_the_run_that_comes_after_both_knows_again(store: Store, open_store: Cal
 @pytest.mark.parametrize(
     ("older", "newer", "overtaken"),
     [
-        ({"at": 0}, {"at": 1}, True),
-        ({"at": 1}, {"at": 0}, False),
+        ({"at": 0, "again": 1}, {"at": 1}, True),
+        ({"at": 1, "again": 1}, {"at": 0}, False),
+        ({"at": 0}, {"at": 1}, False),
         ({"at": 1, "version": 6}, {"at": 0, "version": 7}, True),
         ({"at": 0, "version": 8}, {"at": 1, "version": 7}, False),
         ({}, {}, False),
     ],
-    ids=["came before", "came after", "older version", "newer version", "age unknown"],
+    ids=["older dead letter", "newer dead letter", "came before", "older version", "newer version", "age unknown"],
 )
 def test_what_another_run_has_overtaken_is_not_sent(
     older: dict[str, int], newer: dict[str, int], *, overtaken: bool, store: Store, open_store: Callable[..., Store]
 ) -> None:
-    """A slow run looks again right before it sends: it must not write over what a quicker one has delivered."""
+    """A slow run looks again right before it sends: it must not write over what a quicker one has delivered.
 
-    def dated(update: LeadUpdate, *, at: int | None = None, version: int | None = None) -> LeadUpdate:
+    By age that is so for dead letters alone: two taps may bring different fields, and clocks may differ.
+    """
+    settle_in(store, "run-1", dataclasses.replace(settled(A, "invalid"), update=None))
+    (letter,) = store.open_dead_letters()
+
+    def dated(update: LeadUpdate, *, at: int | None = None, version: int | None = None, again: int = 0) -> LeadUpdate:
         moment = None if at is None else MOMENT + at * SECOND
-        record = dataclasses.replace(update.record, received_at=moment)
+        letter_id = letter.dead_letter_id if again else None
+        record = dataclasses.replace(update.record, received_at=moment, dead_letter_id=letter_id)
         return dataclasses.replace(update, record=record, version=None if version is None else Decimal(version))
 
     quick, other = open_store(), update_of("L-2", name="Eve")
     store.recall([A.lead, other.lead])
     new = dated(A, **newer)
     quick.recall([A.lead])
-    quick.forget("run-2", [new])
+    quick.announce("run-2", [new])
     settle_in(quick, "run-2", settled(new))
     before = known(quick, A)
-    left_alone = store.forget("run-1", [dated(B, **older), other])
-    assert left_alone == (frozenset({A.lead}) if overtaken else frozenset())
+    left_alone = store.announce("run-1", [dated(B, **older), other])
+    assert left_alone == ({A.lead: OVERTAKEN} if overtaken else {})
     assert (known(quick, A) == before) is overtaken
 
 
@@ -511,13 +525,45 @@ def test_a_version_never_gets_older(first: str, store: Store, open_store: Callab
     }
     for run_id, (each, update) in sent.items():
         each.recall([update.lead])
-        each.forget(run_id, [update])
+        each.announce(run_id, [update])
     for run_id in (first, *(sent.keys() - {first})):
         each, update = sent[run_id]
         settle_in(each, run_id, settled(update))
     found = known(store, A)
     assert found is not None
     assert found.version == 10
+
+
+def test_an_unknown_fate_leaves_nothing_known_of_what_another_run_wrote(
+    store: Store, open_store: Callable[..., Store]
+) -> None:
+    """The update that got no answer may be written after the one that another run had accepted meanwhile."""
+    other = open_store()
+    send(store, NAME)
+    for each, run_id in ((store, "run-1"), (other, "run-2")):
+        each.recall([A.lead])
+        each.announce(run_id, [A])
+    settle_in(other, "run-2", settled(A))
+    settle(store, settled(B, "failed"))
+    found = known(store, A)
+    assert found is not None
+    assert found.fields == {}
+
+
+def test_what_is_in_doubt_when_a_run_ends_is_forgotten(store: Store, open_store: Callable[..., Store]) -> None:
+    """Likewise for an update that has no fate at all, because the run stopped; and for no other lead."""
+    other, untouched = open_store(), update_of("L-2", name="Eve")
+    for update in (A, untouched):
+        send(store, update)
+    store.recall([A.lead])
+    store.announce("run-1", [B])
+    send_in(other, "run-2", A)
+    assert known(other, A) is not None
+    store.end_run("run-1", exit_status=75, counts=RunReport("run-1").counts())
+    assert [found and found.fields for found in (known(store, A), known(store, untouched))] == [
+        {},
+        accepted(store, untouched).fields,
+    ]
 
 
 # Dead letters and the age of what a provider has

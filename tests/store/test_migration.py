@@ -181,7 +181,7 @@ def test_a_run_can_be_made_on_it(store: Store, old_url: str) -> None:
     update = LeadUpdate(
         record=record, provider="perch", account="north", base_url=URL, lead_id="L-9", fields={"email": "a@example.com"}
     )
-    store.forget("run-1", [update])
+    store.announce("run-1", [update])
     job = OpenJob(update=update, job_id="J-1")
     group = [settled("rejected", record), settled("delivered", record, update)]
     store.settle("run-1", [job, *group], RunReport("run-1").counts(group))

@@ -90,7 +90,7 @@ def ended(update: LeadUpdate, outcome: str = "delivered", job_id: str = "J-1", *
 def begin(store: Store, update: LeadUpdate, job_id: str = "J-1") -> None:
     """Send an update, of which a job comes."""
     store.recall([update.lead])
-    store.forget("run-1", [update])
+    store.announce("run-1", [update])
     settle(store, OpenJob(update=update, job_id=job_id))
 
 
@@ -302,7 +302,7 @@ def test_an_older_job_does_not_stand_for_the_lead(outcome: str, store: Store, op
 def test_an_update_about_to_be_sent_leaves_the_older_job_behind(store: Store, open_store: Callable[..., Store]) -> None:
     """Also if the run is killed before anything comes of it: whether B was written nobody knows, so A is sent again."""
     begin(store, A)
-    store.forget("run-1", [B])
+    store.announce("run-1", [B])
     following = open_store()
     assert (jobs(following), job_of(following, A)) == ([("L-1", "J-1")], "")
 

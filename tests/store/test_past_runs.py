@@ -125,7 +125,7 @@ def test_what_is_known_of_a_lead_now(store: Store) -> None:
     delivered = settlement("L", Outcome.DELIVERED, attempts=1)
     settle(store, "run-1", delivered, settlement("L", Outcome.INVALID, reason="bad"))
     assert delivered.update is not None
-    store.forget("run-1", [delivered.update])
+    store.announce("run-1", [delivered.update])
     job = OpenJob(update=delivered.update, job_id="j-1")
     store.settle("run-1", [job], RunReport("run-1").counts())
     found = store.lead_history("L")

@@ -151,6 +151,7 @@ def test_a_dead_letter_keeps_everything(store: Store) -> None:
     record = dataclasses.replace(entry.record, tap_stream="crm-leads", key_properties=("id", "ë"), columns=columns)
     entry = dataclasses.replace(entry, record=record, error_code="INVALID", request_id="0123456789abcdef")
     settle(store, entry)
+    (letter,) = store.open_dead_letters()
     assert list(store.open_dead_letters()) == [
         DeadLetter(
             dead_letter_id=1,
@@ -171,6 +172,7 @@ def test_a_dead_letter_keeps_everything(store: Store) -> None:
             request_id="0123456789abcdef",
             attempts=3,
             job_id="",
+            digest=letter.digest,
             record=original,
         )
     ]
