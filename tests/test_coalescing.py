@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import datetime
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -247,6 +248,19 @@ def test_a_merge_that_the_schema_refuses_stays_apart(definitions: Mapping[str, D
     valid = [update_of(provider="strict", stage="open"), update_of(provider="strict", stage="won")]
     (update,) = coalesced(valid, definitions)
     assert update.fields == {"stage": "won"}
+
+
+def test_a_dead_letter_keeps_its_place_among_newer_records(definitions: Mapping[str, Definition]) -> None:
+    """It came before them, wherever it stands in the input, and so its values give way to theirs."""
+    noon = datetime.datetime(2026, 3, 29, 12, 0, tzinfo=datetime.timezone.utc)
+    newer, letter = (
+        dataclasses.replace(
+            update, record=dataclasses.replace(update.record, received_at=noon.replace(hour=hour), dead_letter_id=again)
+        )
+        for update, hour, again in ((update_of(stage="won"), 11, None), (update_of(stage="open", note="x"), 9, 17))
+    )
+    (update,) = coalesced([newer, letter], definitions)
+    assert (update.fields, update.record) == ({"stage": "won", "note": "x"}, newer.record)
 
 
 @given(

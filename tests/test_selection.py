@@ -442,6 +442,20 @@ def test_a_dead_letter_is_not_sent_over_what_is_being_written(
     assert outcomes(run("jobs").select(at(hour, record(a=2), again=True))) == expected
 
 
+@pytest.mark.parametrize(("version", "expected"), [(1, ["superseded"]), (3, [])], ids=["older", "newer"])
+def test_an_older_version_is_not_sent_over_what_is_being_written(
+    version: int, expected: list[str], run: Callable[..., Run]
+) -> None:
+    """A job that has not ended is the newest there is, and no older version may come after it."""
+    versioned = {"stream": {"version_field": "v"}}
+    first = run("jobs", **versioned)
+    (update,) = first.select(record(a=1, v=2))
+    assert isinstance(update, LeadUpdate)
+    first.store.announce("run", [update])
+    first.settle(OpenJob(update=update, job_id="J-1"))
+    assert outcomes(run("jobs", **versioned).select(record(a=2, v=version))) == expected
+
+
 def test_jobs_are_looked_for_only_where_a_provider_has_them(
     run: Callable[..., Run], definitions: Mapping[str, Definition]
 ) -> None:

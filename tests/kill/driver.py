@@ -70,7 +70,7 @@ def _run(order: dict[str, Any]) -> None:
     if "point" in kill:
         trap = Trap(**kill)
         Transport.send = trap.around(Transport.send, "send")  # type: ignore[method-assign]
-        Store.forget = trap.around(Store.forget, "forget")  # type: ignore[method-assign]
+        Store.announce = trap.around(Store.announce, "announce")  # type: ignore[method-assign]
         Store.settle = trap.around(Store.settle, "commit")  # type: ignore[method-assign]
         target_leads.target.print_line = trap.around(target_leads.target.print_line, "STATE")
     sys.argv = ["target-leads", *order["arguments"]]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEED = os.environ.get("KILL_SEED") or secrets.token_hex(4)
-POINTS = [f"{when} {what}" for what in ("send", "forget", "commit", "STATE") for when in ("before", "after")]
+POINTS = [f"{when} {what}" for what in ("send", "announce", "commit", "STATE") for when in ("before", "after")]
 KILLS = 200
 AT_ONCE = 4
 MOST_KILLS_IN_A_ROW = 8

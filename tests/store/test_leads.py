@@ -204,8 +204,9 @@ def test_a_refused_update_changes_nothing(store: Store, open_store: Callable[...
 def test_a_job_that_ended_badly_leaves_nothing_known(store: Store, open_store: Callable[..., Store]) -> None:
     """It may have written a part of the update, so what the provider has now nobody knows."""
     send(store, update_of(name="Ada", city="Oslo"))
-    begin(store, update_of(city="Bergen"))
-    settle(store, dataclasses.replace(settled(update_of(city="Bergen"), "rejected"), job_id="J-1"))
+    update = update_of(city="Bergen")
+    begin(store, update)
+    settle(store, dataclasses.replace(settled(update, "rejected"), job_id="J-1"))
     found = known(open_store(), A)
     assert found is not None
     assert found.fields == {}

@@ -362,6 +362,21 @@ def test_the_end_of_an_older_job_leaves_the_newer_one(store: Store, open_store: 
         assert (jobs(each), job_of(each, B)) == ([("L-1", "J-2")], "J-2")
 
 
+@pytest.mark.parametrize("outcome", ["rejected", "failed"])
+def test_an_older_job_that_ends_badly_leaves_nothing_known(
+    outcome: str, store: Store, open_store: Callable[..., Store]
+) -> None:
+    """It may have written a part over what was delivered after it."""
+    begin(store, A, "J-1")
+    following = open_store()
+    following.recall([B.lead])
+    following.announce("run-2", [B])
+    following.settle("run-2", ended(B, job_id=""), RunReport("run-2").counts())
+    assert following.recall([B.lead])[B.lead].fields
+    assert following.settle_job("run-2", ended(A, outcome, job_id="J-1"))
+    assert following.recall([B.lead])[B.lead].fields == {}
+
+
 def test_the_counts_of_the_run_do_not_change(store: Store, open_store: Callable[..., Store]) -> None:
     """The records of an earlier run's job were received by that run, so the counts of this one add up without them."""
     begin(store, A)

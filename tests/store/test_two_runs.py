@@ -34,11 +34,25 @@ def test_both_are_right(store_url: str, generic_config: dict[str, Any], emulator
     assert emulator.request_count == 400
 
 
-def _start(config: Path, lead_ids: list[str]) -> subprocess.Popen[bytes]:
-    lines = [
-        SCHEMA,
-        *({"type": "RECORD", "stream": "leads", "record": {"id": each, "note": each}} for each in lead_ids),
-    ]
+def test_the_same_leads_in_both(
+    store_url: str, generic_config: dict[str, Any], emulator: Emulator, tmp_path: Path
+) -> None:
+    """Neither run locks the other out, whatever the order of their leads, and what is known afterwards is true."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({**generic_config, "store_url": store_url, "batch_size_rows": 50, "concurrency": 16}))
+    lead_ids = [f"L{number}" for number in range(300)]
+    processes = [_start(config, lead_ids, note="one"), _start(config, lead_ids[::-1], note="two")]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    counts = "SELECT received, unsettled, exit_status FROM runs"
+    assert _rows(store_url, counts) == [(300, 0, 0)] * 2
+
+    assert _start(config, lead_ids, note="one").wait(60) == 0
+    assert {lead["note"] for lead in emulator.leads["generic"].values()} == {"one"}
+
+
+def _start(config: Path, lead_ids: list[str], *, note: str = "") -> subprocess.Popen[bytes]:
+    records = ({"id": each, "note": note or each} for each in lead_ids)
+    lines = [SCHEMA, *({"type": "RECORD", "stream": "leads", "record": record} for record in records)]
     messages = config.parent / f"{lead_ids[0]}.jsonl"
     messages.write_text("".join(json.dumps(line) + "\n" for line in lines))
     command = [sys.executable, "-m", "target_leads", "--config", str(config), "--input", str(messages)]
