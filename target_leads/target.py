@@ -223,7 +223,11 @@ class TargetLeads(Target):
                 self.original, dead_letter_id=letter.dead_letter_id, received_at=letter.created_at
             )
             # The other streams that the tap's is mapped to have had it.
-            stream_maps = [each for each in stream_maps if each.stream_alias == letter.stream] or stream_maps[:1]
+            stream_maps = [each for each in stream_maps if each.stream_alias == letter.stream]
+            if not stream_maps:
+                reason = f"stream_maps: no stream is mapped to {letter.stream} any more"
+                self._take_settled(letter.stream, Outcome.INVALID, reason)
+                return
         taken = [self._take(stream_map) for stream_map in stream_maps]
         if not any(taken):
             alias = stream_maps[0].stream_alias if stream_maps else stream

@@ -147,7 +147,9 @@ def file_again(connection: Connection, run_id: str, moment: datetime.datetime, e
         dead_letters.c.id == entry.record.dead_letter_id, dead_letters.c.closed_at.is_(None)
     )
     if entry.outcome.is_dead_letter:
-        connection.execute(row.values(run_id=run_id, **settlement_row(entry), **dead_letter_row(entry)))
+        new = {**settlement_row(entry), **dead_letter_row(entry)}
+        kept = {name for name in ("provider", "account", "lead_id") if not new[name]}  # better than none
+        connection.execute(row.values(run_id=run_id, **{name: new[name] for name in new.keys() - kept}))
     else:
         connection.execute(row.values(closed_at=moment, closed_because=entry.outcome.value))
 
