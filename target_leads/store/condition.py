@@ -12,7 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from target_leads.exceptions import SettingsError
 from target_leads.redaction import without_secrets
-from target_leads.store.engine import engine_of, newer_store, words_of
+from target_leads.store.engine import engine_of
+from target_leads.store.errors import words_of
+from target_leads.store.migration import newer_store
 from target_leads.store.tables import VERSION, metadata, versions
 
 if TYPE_CHECKING:

@@ -1,34 +1,28 @@
-"""Opens the database behind a store URL."""
+"""Opens the database behind a store URL, to write it or only to look."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from sqlalchemy import create_engine, event, func, insert, inspect, make_url, select, update
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from target_leads.exceptions import SettingsError, StoreError
-from target_leads.redaction import without_secrets
+from target_leads.exceptions import SettingsError
 from target_leads.store.locking import LOCK_TIMEOUT_SECONDS
-from target_leads.store.tables import CHANGES, FINGERPRINT_KEY, VERSION, keys, metadata, versions
+from target_leads.store.migration import BACKENDS, has_tables, make_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import URL, Engine
 
 _LOOK_AGAIN_SECONDS = 0.02
 _EXAMPLE_FILE = "Give one such as sqlite:///target-leads.db."
 _EXAMPLES = "sqlite:///target-leads.db or postgresql://user@host/database"
 _POSTGRES_HINT = "For PostgreSQL: pip install 'target-leads[postgres]'."
-_LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7232402)"}
-"""What keeps two runs from making tables at once, until the transaction ends. The number is any, but always this."""
 
 
 def open_engine(store_url: str, *, must_exist: bool = False) -> Engine:
@@ -46,11 +40,35 @@ def open_engine(store_url: str, *, must_exist: bool = False) -> Engine:
         _prepare_files(url)
         event.listen(engine, "connect", _configure_sqlite)
     try:
-        _make_tables(engine, store_url)
+        make_tables(engine, store_url)
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def open_to_read(store_url: str) -> Engine | None:
+    """Engine for a store that is only looked at, and left as it is; none if no run has written one yet.
+
+    Raises:
+        SettingsError: the URL is wrong, or its driver is not installed.
+        StoreError: the database cannot be opened, is damaged, or belongs to another release.
+    """
+    engine = engine_of(store_url)
+    if engine.dialect.name == "sqlite":
+        path = Path(engine.url.database or "")
+        if not path.exists():
+            return None
+        event.listen(engine, "do_connect", lambda *_: _look_into_sqlite(path))
+    else:
+        event.listen(engine, "connect", _only_read)
+    found = False
+    try:
+        found = has_tables(engine, store_url)
+    finally:
+        if not found:
+            engine.dispose()
+    return engine if found else None
 
 
 def engine_of(store_url: str, **connect_args: Any) -> Engine:  # noqa: ANN401 -- the driver's own
@@ -87,63 +105,10 @@ def _url(store_url: str) -> URL:
         raise SettingsError(
             [f"store_url: must name a file: what is kept in memory is lost with the run. {_EXAMPLE_FILE}"]
         )
-    if backend not in _LOCKS:
+    if backend not in BACKENDS:
         message = f"store_url: must be SQLite or PostgreSQL, but was {backend}. Give one such as {_EXAMPLES}."
         raise SettingsError([message])
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
-
-
-def _make_tables(engine: Engine, store_url: str) -> None:
-    """Make what is missing. One run at a time: two may open a new store at once."""
-    with store_errors(store_url), engine.begin() as connection:
-        connection.exec_driver_sql(_LOCKS[engine.dialect.name])
-        versions.create(connection, checkfirst=True)
-        version = connection.scalar(select(func.max(versions.c.version)))
-        if version is None:
-            connection.execute(insert(versions).values(version=VERSION))
-        elif version > VERSION:
-            raise StoreError(newer_store(store_url))
-        there = set(inspect(connection).get_table_names())
-        for number in range((version or VERSION) + 1, VERSION + 1):
-            for table, statement in CHANGES[number]:
-                if table in there:
-                    connection.exec_driver_sql(statement)
-            connection.execute(update(versions).values(version=number))
-        metadata.create_all(connection)
-        if connection.scalar(select(func.count()).select_from(keys)) == 0:
-            connection.execute(insert(keys).values(name=FINGERPRINT_KEY, key=secrets.token_bytes(32)))
-
-
-def newer_store(store_url: str) -> str:
-    """What is to be said of a store whose tables this release does not know."""
-    return (
-        f"The store {without_secrets(store_url)} was written by a newer release of target-leads. "
-        "Upgrade, or set store_url to another store."
-    )
-
-
-@contextlib.contextmanager
-def store_errors(store_url: str) -> Iterator[None]:
-    """Turn a database error into one that says what to do and holds no value."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        message = (
-            f"The store {without_secrets(store_url)} cannot be used: {words_of(error)}. "
-            "No STATE was printed for what it does not hold. See that it exists, "
-            "is not full, damaged or locked by another program, then run again."
-        )
-        raise StoreError(message) from None
-
-
-def words_of(error: SQLAlchemyError) -> str:
-    """What the database says, where it can hold no value; else only the name of the error."""
-    if not isinstance(error, DBAPIError) or error.orig is None:
-        return type(error).__name__
-    # SQLite's messages hold no values. A server's may quote a row, but not before the first statement.
-    if type(error.orig).__module__.startswith("sqlite3") or error.statement is None:
-        return " ".join(str(error.orig).split()).rstrip(".")
-    return type(error.orig).__name__
 
 
 def _prepare_files(url: URL) -> None:
@@ -153,7 +118,7 @@ def _prepare_files(url: URL) -> None:
     path = Path(url.database)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        for file in (path, _log_of(path), Path(f"{path}-shm")):
             if file.exists():
                 file.chmod(0o600)
     except OSError as error:
@@ -181,3 +146,24 @@ def _configure_postgres(connection: Any, _record: object) -> None:  # noqa: ANN4
     """Wait no longer for a lock than SQLite does: a forgotten session must not hold up run after run."""
     connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
     connection.commit()
+
+
+def _look_into_sqlite(path: Path) -> sqlite3.Connection:
+    """A connection that leaves the file, and what a run that is under way or was killed has left beside it.
+
+    Whoever is the last to close a file writes the log beside it into the file, if it may write; and leaves an empty log
+    behind, if it may not.
+    """
+    log = _log_of(path)
+    mode = "ro" if log.exists() and log.stat().st_size else "rw"
+    connection = sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=LOCK_TIMEOUT_SECONDS)
+    connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def _log_of(path: Path) -> Path:
+    return Path(f"{path}-wal")
+
+
+def _only_read(connection: Any, _record: object) -> None:  # noqa: ANN401 -- SQLAlchemy does not type it
+    connection.read_only = True

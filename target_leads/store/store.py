@@ -11,7 +11,8 @@ from sqlalchemy import insert, select, update
 from target_leads.changes import Fingerprints
 from target_leads.models import OpenJob, Outcome, Settlement
 from target_leads.store.dead_letters import DeadLetter, DeadLetterFilter, close, file_again, find, refile
-from target_leads.store.engine import open_engine, store_errors
+from target_leads.store.engine import open_engine, open_to_read
+from target_leads.store.errors import store_errors
 from target_leads.store.lead_history import LeadHistory, lead_history
 from target_leads.store.locking import transaction
 from target_leads.store.memory import Memory
@@ -53,8 +54,11 @@ class Store:
         definitions: Mapping[str, Definition] | None = None,
         remembers: bool = True,
         must_exist: bool = False,
+        engine: Engine | None = None,
     ) -> None:
         """Open the store, and make it if it is new. It `remembers` the leads and jobs of these providers, or none.
+
+        An `engine` is one that `open_to_read` has opened.
 
         Raises:
             SettingsError: the URL is wrong.
@@ -62,7 +66,7 @@ class Store:
         """
         self._url = store_url
         self._now = now
-        self._engine: Engine = open_engine(store_url, must_exist=must_exist)
+        self._engine = engine or open_engine(store_url, must_exist=must_exist)
         with store_errors(store_url), self._engine.connect() as connection:
             key = connection.scalar(select(keys.c.key).where(keys.c.name == FINGERPRINT_KEY))
         self.fingerprints = Fingerprints(key or b"")
@@ -70,6 +74,19 @@ class Store:
         """Tells this store from every other; of its key it tells nothing."""
         self._remembers = remembers
         self._memory = Memory(self.fingerprints, definitions or {})
+
+    @classmethod
+    def to_read(
+        cls, store_url: str, *, now: Callable[[], float], definitions: Mapping[str, Definition]
+    ) -> Store | None:
+        """A store that is only looked at, and left as it is; none if no run has written one yet.
+
+        Raises:
+            SettingsError: the URL is wrong.
+            StoreError: the database cannot be used, or another release wrote it.
+        """
+        engine = open_to_read(store_url)
+        return None if engine is None else cls(store_url, now=now, definitions=definitions, engine=engine)
 
     def begin_run(self, run_id: str, *, version: str, retention_days: float | None = None) -> None:
         """Enter a run before its first record, and remove what is older than `retention_days`."""
