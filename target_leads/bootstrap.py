@@ -14,13 +14,14 @@ from target_leads.admission import Admission
 from target_leads.changes import Fingerprints
 from target_leads.checkpoints import Checkpoints
 from target_leads.clock import Clock
-from target_leads.delivery import Dispatcher, RetryPolicy, Service, Transport
+from target_leads.delivery import Dispatcher, Forecast, RetryPolicy, Service, Transport
 from target_leads.exceptions import SettingsError
 from target_leads.guard import Guard
 from target_leads.pipeline import Pipeline
 from target_leads.providers import load_all
 from target_leads.providers.account import Account, sandbox_config
 from target_leads.report import RunReport
+from target_leads.report_file import path_findings, report_as_json, write_report
 from target_leads.routing import named_providers, unknown_providers
 from target_leads.sandbox_process import sandbox_process
 from target_leads.selection import Selection
@@ -48,19 +49,22 @@ def open_pipeline(
     with contextlib.ExitStack() as stack:
         urls = stack.enter_context(sandbox_process(definitions, settings.provider_paths)) if settings.sandbox else {}
         account_of = functools.cache(functools.partial(open_account, settings, definitions, urls))
-        check_named_providers(settings, definitions, account_of)
         clock = Clock(wait=stopping.wait)
-        report = RunReport(str(uuid.uuid4()))
-        store = None if settings.dry_run else _store(settings, definitions, report.run_id, clock)
-        admission = Admission(
-            settings, definitions, account_of, store.fingerprints if store else Fingerprints(secrets.token_bytes(32))
-        )
+        report = RunReport(str(uuid.uuid4()), started_at=clock.now(), is_dry_run=settings.dry_run)
+        _check(settings, definitions, account_of, report)
+        if settings.dry_run:
+            store, known = None, _store_to_read(settings, definitions, clock, stack)
+        else:
+            store = known = _store(settings, definitions, report.run_id, clock)
         # An emulator begins without leads: what it accepted in an earlier run says nothing.
-        memory = None if settings.sandbox else store
+        memory = None if settings.sandbox else known
+        fingerprints = known.fingerprints if known else Fingerprints(secrets.token_bytes(32))
+        admission = Admission(settings, definitions, account_of, fingerprints)
         pipeline = Pipeline(
             admission=admission,
             selection=Selection(admission, definitions, memory, resends_all=settings.resend == "all"),
             dispatcher=None if settings.dry_run else _dispatcher(settings, account_of, stopping, clock, stack),
+            forecast=Forecast(account_of) if settings.dry_run else None,
             store=store,
             checkpoints=None if settings.dry_run else Checkpoints(write_state),
             report=report,
@@ -109,6 +113,30 @@ def check_named_providers(
         raise SettingsError(findings)
 
 
+def _check(
+    settings: Settings,
+    definitions: Mapping[str, Definition],
+    account_of: Callable[[str], Account],
+    report: RunReport,
+) -> None:
+    """Check the providers, and begin the report, so that all mistakes are told at once."""
+    findings: list[str] = []
+    try:
+        check_named_providers(settings, definitions, account_of)
+    except SettingsError as error:
+        findings += error.findings
+    path = settings.report_path
+    if wrong := list(path_findings(path)):
+        findings += wrong
+    elif path:
+        try:
+            write_report(path, report_as_json(report))
+        except OSError as error:
+            findings.append(f"report_path: {path} cannot be written: {error.strerror}. Name another file.")
+    if findings:
+        raise SettingsError(findings)
+
+
 def _dispatcher(
     settings: Settings,
     account_of: Callable[[str], Account],
@@ -136,4 +164,16 @@ def _dispatcher(
 def _store(settings: Settings, definitions: Mapping[str, Definition], run_id: str, clock: Clock) -> Store:
     store = Store(settings.store_url, now=clock.now, definitions=definitions, remembers=not settings.sandbox)
     store.begin_run(run_id, version=__version__, retention_days=settings.retention_days)
+    return store
+
+
+def _store_to_read(
+    settings: Settings, definitions: Mapping[str, Definition], clock: Clock, resources: contextlib.ExitStack
+) -> Store | None:
+    """The store of earlier runs, for a dry run to compare with; none if there were no runs. It stays as it is."""
+    if settings.sandbox:
+        return None
+    store = Store.to_read(settings.store_url, now=clock.now, definitions=definitions)
+    if store is not None:
+        resources.callback(store.close)
     return store

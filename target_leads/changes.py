@@ -12,7 +12,7 @@ import simplejson
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from target_leads.models import LeadUpdate, Record
@@ -105,6 +105,7 @@ def reduced(
         for name, value in update.fields.items()
         if name != id_field and not _is_accepted(accepted.fields.get(name), hashes[name])
     }
+    update = dataclasses.replace(update, differing=tuple(field_names(changes)))
     if not definition.update.partial:
         return update if changes or hashes.keys() != accepted.fields.keys() else None
     if not changes:
@@ -131,6 +132,15 @@ def after(
         version=before.version if update.version is None else update.version,
         as_of=max(filter(None, (before.as_of, update.record.received_at)), default=None),
     )
+
+
+def field_names(fields: Mapping[str, Any]) -> list[str]:
+    """Names of fields; of those in an object with a dot: ``phone.extension``."""
+    return [
+        name if inner is None else f"{name}.{inner}"
+        for name, value in fields.items()
+        for inner in (value if isinstance(value, dict) and value else (None,))
+    ]
 
 
 def without(accepted: Accepted, fields: Iterable[str]) -> Accepted:

@@ -17,12 +17,13 @@ from target_leads.exceptions import SettingsError
 from target_leads.mapping import StreamMapping
 from target_leads.providers import bundled, folders_at, load_all, load_folder
 from target_leads.redaction import without_secrets
+from target_leads.report_file import path_findings
 from target_leads.routing import provider_of_stream
 from target_leads.settings import Settings
 from target_leads.settings_reference import findings_beyond_our_own, unknown_settings
 from target_leads.store import condition_of
 from target_leads.stream_maps import StreamMaps
-from target_leads.surroundings import certificate_findings, reached, report_findings
+from target_leads.surroundings import certificate_findings, reached
 from target_leads.target import TargetLeads
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def checkup(config_paths: Sequence[str], *, connects: bool) -> Checkup:
     streams = _streams(settings, definitions, findings, warnings)
     condition = condition_of(settings.store_url)
     findings += condition.findings
-    findings += report_findings(config.get("report_path"))
+    findings += path_findings(config.get("report_path"))
     certificates = list(certificate_findings())
     findings += certificates
     connections = {}

@@ -44,7 +44,7 @@ class _Subcommands(click.Group):
 @click.option(
     "--input", "file_input", type=click.File("rb"), help="Singer messages to read, instead of standard input."
 )
-@click.option("--dry-run", is_flag=True, help="Validate and map, report what would be sent; send and store nothing.")
+@click.option("--dry-run", is_flag=True, help="Validate, map and compare, report what would be sent; send nothing.")
 @click.option("--about", is_flag=True, help="Print what the target can do and every setting.")
 @click.option("--format", "about_format", type=click.Choice(["json", "markdown"]), help="How --about prints.")
 @click.option("--version", is_flag=True, help="Print the version.")

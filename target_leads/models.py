@@ -131,6 +131,8 @@ class LeadUpdate:
     """Keyed hash of the whole record and of how it is mapped: the same record again needs no closer look."""
     changes: Mapping[str, Any] | None = field(default=None, repr=False)
     """What of the fields has to be sent; none: all of them."""
+    differing: tuple[str, ...] | None = None
+    """Names of the fields that differ from what was accepted last; none if nothing is known of that."""
 
     @property
     def lead(self) -> Lead:

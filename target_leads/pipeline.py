@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from target_leads.admission import Admission
     from target_leads.checkpoints import Checkpoints
     from target_leads.clock import Clock
-    from target_leads.delivery import Dispatcher
+    from target_leads.delivery import Dispatcher, Forecast
     from target_leads.guard import Guard
     from target_leads.models import Lead, LeadUpdate, Record
     from target_leads.report import RunReport
@@ -42,6 +42,7 @@ class Pipeline:
         admission: Admission,
         selection: Selection,
         dispatcher: Dispatcher | None,
+        forecast: Forecast | None,
         store: Store | None,
         checkpoints: Checkpoints | None,
         report: RunReport,
@@ -50,11 +51,16 @@ class Pipeline:
         batch_size_rows: int,
         clock: Clock,
     ) -> None:
-        """A dry run has no dispatcher, no store and no checkpoints: it sends, stores and promises nothing."""
+        """A dry run has a forecast, and no dispatcher, store and checkpoints: it sends, stores and promises nothing."""
         self.admission = admission
         self._selection = selection
         self.report = report
         self._dispatcher = dispatcher
+        if dispatcher is not None:
+            report.traffic = dispatcher.traffic
+        self._forecast = forecast
+        if forecast is not None:
+            report.plans = forecast.plans
         self.store = store
         self._checkpoints = checkpoints
         self._guard = guard
@@ -95,13 +101,13 @@ class Pipeline:
 
     def receive(self, record: Record) -> None:
         """Take a record; it waits for the batch to fill."""
-        self.report.receive()
+        self.report.receive(record.stream, self.admission.provider_of(record.stream))
         self._waiting.append(record)
 
     def receive_settled(self, record: Record, outcome: Outcome, reason: str) -> None:
         """Take a record whose fate was decided before it came here: filtered, or not to be mapped."""
-        self.report.receive()
         provider = self.admission.provider_of(record.stream)
+        self.report.receive(record.stream, provider)
         self._waiting.append(Settlement(record=record, outcome=outcome, provider=provider, reason=reason))
 
     def checkpoint(self, state: Any) -> None:  # noqa: ANN401 -- a STATE's value is the tap's own affair
@@ -143,7 +149,6 @@ class Pipeline:
         self._closed = True
         if self._dispatcher is not None:
             self._dispatcher.close()
-        self._count_requests()
         if self.store is not None:
             try:
                 self.store.end_run(self.report.run_id, exit_status=exit_status, counts=self.report.counts())
@@ -172,8 +177,10 @@ class Pipeline:
             if isinstance(entry, Settlement):
                 yield entry
             else:
-                self.report.admit(entry)
                 updates.append(entry)
+        if self._forecast is not None:
+            self._forecast.add(updates)
+            self.report.leave(updates)
         if self._dispatcher is None or self.store is None:
             return
         announce = functools.partial(self.store.announce, self.report.run_id)
@@ -189,16 +196,11 @@ class Pipeline:
         settlements = [
             entry for entry in group if isinstance(entry, Settlement) and entry.outcome is not Outcome.UNSETTLED
         ]
-        self._count_requests()
         if self.store is not None:
             self.store.settle(self.report.run_id, group, self.report.counts(settlements))
         self.report.settle(settlements)
         if self._guard.is_tripped:
             self._stopping.set()
-
-    def _count_requests(self) -> None:
-        if self._dispatcher is not None:
-            self.report.requests = self._dispatcher.requests
 
     def _release(self) -> None:
         everything_is_settled = not self._waiting and not self.report.unsettled

@@ -25,7 +25,8 @@ class MessageReader(GenericSingerReader[str]):
         """Ask `should_stop` before each line."""
         super().__init__()
         self._should_stop = should_stop
-        self._line_number = 0
+        self.lines = 0
+        """Read so far."""
         self.is_waiting = False
         """Whether it waits for the next line. Then a signal may interrupt it: nothing is lost."""
 
@@ -53,12 +54,12 @@ class MessageReader(GenericSingerReader[str]):
                 line = b"" if self._should_stop() else source.readline()
             except OSError as error:
                 self.is_waiting = False
-                place = f"The input after line {self._line_number}"
+                place = f"The input after line {self.lines}"
                 raise _unreadable(place, f"cannot be read: {error.strerror}") from None
             self.is_waiting = False
             if not line:
                 break
-            self._line_number += 1
+            self.lines += 1
             if not line.isspace():
                 message = self.deserialize_json(line)
                 if message["type"] not in callbacks:
@@ -120,7 +121,7 @@ class MessageReader(GenericSingerReader[str]):
 
     @property
     def _place(self) -> str:
-        return f"Line {self._line_number} of the input"
+        return f"Line {self.lines} of the input"
 
 
 _SHAPES = {

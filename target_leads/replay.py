@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _AT_ONCE = 500
 
 
-def replay(config_paths: tuple[str, ...], which: DeadLetterFilter) -> int:
+def replay(config_paths: tuple[str, ...], which: DeadLetterFilter, *, prints_report: bool) -> int:
     """Send open dead letters again; returns the exit status: 0 if every one is closed, 3 if some were refused again."""
-    return do_run(ReplayingTarget, config_paths, None, which=which)
+    return do_run(ReplayingTarget, config_paths, None, prints_report=prints_report, which=which)
 
 
 class ReplayingTarget(TargetLeads):

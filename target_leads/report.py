@@ -3,75 +3,84 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_leads.models import Outcome
-from target_leads.redaction import printable
+from target_leads.reasons import Reasons
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from target_leads.delivery import Plan
     from target_leads.models import LeadUpdate, Settlement
+    from target_leads.traffic import Traffic
 
-_LEADS_NAMED = 3
 _REASONS_TOLD = 5
-_MOST_REASONS = 1000
-"""Kept apart; later ones are counted together, so that memory stays flat whatever a provider answers."""
-
-
-@dataclass(slots=True)
-class Reason:
-    """How often one cause turned up, and the first leads it turned up for."""
-
-    count: int = 0
-    lead_ids: list[str] = field(default_factory=list)
-    names_all: bool = True
-    """Whether there were no other leads."""
+_NONE = "none"
+"""Stands for the provider where none is known."""
 
 
 class RunReport:
     """Counts that always add up: every record received is settled as one outcome, or unsettled."""
 
-    def __init__(self, run_id: str) -> None:
-        """Begin with nothing received."""
+    def __init__(self, run_id: str, *, started_at: float = 0.0, is_dry_run: bool = False) -> None:
+        """Begin with nothing received; `started_at` in seconds since 1970-01-01 UTC."""
         self.run_id = run_id
+        self.started_at = started_at
+        self.is_dry_run = is_dry_run
         self.received = 0
-        self.requests = 0
-        """Sent so far, repeated ones and questions after jobs too."""
-        self.admitted: Counter[str] = Counter()
-        """Records that were to be sent, by provider."""
-        self._outcomes: dict[str, Counter[Outcome]] = {}
-        self._reasons: dict[tuple[str, Outcome, str], Reason] = {}
+        self.traffic: dict[str, Traffic] = {}
+        """What went over the wire, by provider."""
+        self.plans: Mapping[str, Plan] = {}
+        """What each provider would get, in a dry run."""
+        self._waiting: Counter[str] = Counter()
+        """Records of each stream that are not settled."""
+        self._provider_of: dict[str, str] = {}
+        """The provider of each stream, unless its records name their own."""
+        self._to_send: Counter[tuple[str, str]] = Counter()
+        """Records that a dry run would send, by provider and stream."""
+        self._outcomes: dict[tuple[str, str], Counter[Outcome]] = {}
+        """By provider and stream."""
+        self.reasons = Reasons()
         self.jobs_looked_up = 0
         """Jobs of earlier runs that were asked after."""
         self.jobs_of_others = 0
         """Open jobs of accounts that this run's settings do not have: nobody asked after them."""
         self.dead_letters_of_jobs = 0
         """Records of earlier runs that were refused when their jobs ended."""
-        self._jobs_ended: Counter[Outcome] = Counter()
+        self.jobs_ended: Counter[Outcome] = Counter()
+        """How jobs of earlier runs ended."""
 
-    def receive(self) -> None:
-        """Count a record that came in."""
+    def receive(self, stream: str, provider: str) -> None:
+        """Count a record that came in on a stream, whose records go to a provider unless they name their own.
+
+        The stream is the one by which the record will be settled; `provider` is empty if every record names its own.
+        """
         self.received += 1
-
-    def admit(self, update: LeadUpdate) -> None:
-        """Count a record that is to be sent."""
-        self.admitted[update.provider] += 1
+        self._waiting[stream] += 1
+        self._provider_of[stream] = provider or _NONE
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
         """Count what became of some records."""
         for entry in settlements:
-            self._outcomes.setdefault(_provider(entry), Counter())[entry.outcome] += 1
+            self._waiting[entry.record.stream] -= 1
+            _count(self._outcomes, entry)
             if entry.outcome.is_dead_letter:
-                self._reason(entry)
+                self.reasons.add(entry)
+
+    def leave(self, updates: Iterable[LeadUpdate]) -> None:
+        """Count what a dry run would send: its records stay unsettled, but whose they are is known."""
+        for update in updates:
+            for part in update.parts or (update,):
+                self._waiting[part.record.stream] -= 1
+                self._to_send[update.provider, part.record.stream] += 1
 
     def settle_job(self, settlements: Sequence[Settlement]) -> None:
         """Count a job of an earlier run that has ended, and what was refused with it: no record of this run."""
-        self._jobs_ended[settlements[-1].outcome] += 1
+        self.jobs_ended[settlements[-1].outcome] += 1
         for entry in settlements:
             if entry.outcome.is_dead_letter:
-                self._reason(entry)
+                self.reasons.add(entry)
                 self.dead_letters_of_jobs += 1
 
     @property
@@ -84,6 +93,19 @@ class RunReport:
         """Records whose fate is not known."""
         return self.received - self.settled
 
+    @property
+    def to_send(self) -> Counter[str]:
+        """Records of each provider that a dry run would send."""
+        counts: Counter[str] = Counter()
+        for (provider, _), count in tuple(self._to_send.items()):
+            counts[provider] += count
+        return counts
+
+    @property
+    def requests(self) -> int:
+        """Sent so far, repeated ones and questions after jobs too."""
+        return sum(traffic.requests for traffic in tuple(self.traffic.values()))
+
     def count(self, *outcomes: Outcome) -> int:
         """Records that ended as one of these outcomes, over all providers."""
         return sum(counter[outcome] for counter in tuple(self._outcomes.values()) for outcome in outcomes)
@@ -93,86 +115,64 @@ class RunReport:
         """Records that were refused."""
         return self.count(*(outcome for outcome in Outcome if outcome.is_dead_letter))
 
-    def counts(self, coming: Sequence[Settlement] = ()) -> dict[str, Any]:
+    @property
+    def providers(self) -> dict[str, Counter[Outcome]]:
+        """How many records of each provider ended how, unsettled ones under their stream's provider."""
+        return _by(self._with_waiting(), lambda provider, _: provider)
+
+    @property
+    def streams(self) -> dict[str, Counter[Outcome]]:
+        """How many records of each stream ended how."""
+        return _by(self._with_waiting(), lambda _, stream: stream)
+
+    def _with_waiting(self, coming: Iterable[Settlement] = ()) -> dict[tuple[str, str], Counter[Outcome]]:
+        outcomes = {key: counter.copy() for key, counter in self._outcomes.items()}
+        waiting = self._waiting.copy()
+        for entry in coming:
+            waiting[entry.record.stream] -= 1
+            _count(outcomes, entry)
+        unsettled = Counter(
+            {(self._provider_of.get(stream, _NONE), stream): count for stream, count in waiting.items()}
+        )
+        for key, count in (unsettled + self._to_send).items():
+            outcomes.setdefault(key, Counter())[Outcome.UNSETTLED] += count
+        return outcomes
+
+    def counts(self, coming: Iterable[Settlement] = ()) -> dict[str, Any]:
         """All counts by name: each outcome's word, ``received``, ``requests``, and ``providers`` with the same of each.
 
         `coming` is counted as if it were settled already.
         """
-        outcomes = {provider: counter.copy() for provider, counter in self._outcomes.items()}
-        for entry in coming:
-            outcomes.setdefault(_provider(entry), Counter())[entry.outcome] += 1
+        outcomes = self._with_waiting(coming)
         totals = sum(outcomes.values(), Counter[Outcome]())
         return {
             **{outcome.value: totals[outcome] for outcome in Outcome},
-            Outcome.UNSETTLED.value: self.received - totals.total(),
             "received": self.received,
             "requests": self.requests,
             "providers": {
-                provider: {outcome.value: counter[outcome] for outcome in Outcome if counter[outcome]}
-                for provider, counter in sorted(outcomes.items())
+                provider: by_word(counter) for provider, counter in _by(outcomes, lambda provider, _: provider).items()
             },
         }
 
     def commonest_reasons(self, most: int = _REASONS_TOLD) -> list[str]:
         """The causes of the most dead letters, each in one line that names up to three leads."""
-        ordered = sorted(self._reasons.items(), key=lambda entry: -entry[1].count)
-        return [
-            f"{reason.count} × {provider} {outcome}: {words}{_leads(reason)}"
-            for (provider, outcome, words), reason in ordered[:most]
-        ]
-
-    def lines(self) -> Iterator[str]:
-        """One line for the jobs of earlier runs, if there were any, and one for each provider."""
-        if self.jobs_looked_up:
-            still_open = self.jobs_looked_up - self._jobs_ended.total()
-            ended = filter(None, (_words(self._jobs_ended), f"{still_open} still open" if still_open else ""))
-            yield f"{_counted(self.jobs_looked_up, 'open job')} of earlier runs: {', '.join(ended)}"
-        if self.jobs_of_others:
-            jobs = _counted(self.jobs_of_others, "open job")
-            yield f"{jobs} of accounts or base URLs that the settings do not name: not asked after."
-        for provider, counter in sorted(self._outcomes.items()):
-            yield f"{provider}: {counter.total()} settled: {_words(counter)}"
-
-    def sentence(self) -> str:
-        """All providers together, in one sentence."""
-        totals = Counter({outcome: self.count(outcome) for outcome in Outcome})
-        totals[Outcome.UNSETTLED] = self.unsettled
-        jobs = f" {_counted(ended, 'job')} of earlier runs ended." if (ended := self._jobs_ended.total()) else ""
-        return f"{_counted(self.received, 'record')} received: {_words(totals) or 'nothing to do'}.{jobs}"
-
-    def dry_run_sentence(self) -> str:
-        """What a run that is no dry run would do with the same records."""
-        totals = Counter({outcome: self.count(outcome) for outcome in Outcome})
-        by_provider = ", ".join(f"{provider} {count}" for provider, count in sorted(self.admitted.items()))
-        sent = f"{self.admitted.total()} would be sent{f' ({by_provider})' if by_provider else ''}"
-        return f"{_counted(self.received, 'record')} received: {', '.join(filter(None, (sent, _words(totals))))}."
-
-    def _reason(self, entry: Settlement) -> None:
-        key = (_provider(entry), entry.outcome, entry.reason)
-        if key not in self._reasons and len(self._reasons) >= _MOST_REASONS:
-            key = (key[0], entry.outcome, "another reason")
-        reason = self._reasons.setdefault(key, Reason())
-        reason.count += 1
-        if entry.lead_id and entry.lead_id not in reason.lead_ids:
-            reason.names_all = len(reason.lead_ids) < _LEADS_NAMED
-            if reason.names_all:
-                reason.lead_ids.append(entry.lead_id)
+        return [str(reason) for reason in self.reasons.commonest()[:most]]
 
 
-def _provider(entry: Settlement) -> str:
-    return entry.provider or "none"
+def by_word(counter: Counter[Outcome]) -> dict[str, int]:
+    """The counts that are not zero, by the outcome's word and in the order of the outcomes."""
+    return {outcome.value: counter[outcome] for outcome in Outcome if counter[outcome]}
 
 
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"
+def _count(outcomes: dict[tuple[str, str], Counter[Outcome]], entry: Settlement) -> None:
+    outcomes.setdefault((entry.provider or _NONE, entry.record.stream), Counter())[entry.outcome] += 1
 
 
-def _words(counter: Counter[Outcome]) -> str:
-    return ", ".join(f"{counter[outcome]} {outcome}" for outcome in Outcome if counter[outcome])
-
-
-def _leads(reason: Reason) -> str:
-    if not reason.lead_ids:
-        return ""
-    more = "" if reason.names_all else " and more"
-    return f" (lead {', '.join(map(printable, reason.lead_ids))}{more})"
+def _by(
+    outcomes: Mapping[tuple[str, str], Counter[Outcome]], name_of: Callable[[str, str], str]
+) -> dict[str, Counter[Outcome]]:
+    """The counts added up by one of the two names, which come in order."""
+    added: dict[str, Counter[Outcome]] = {}
+    for names, counter in sorted(outcomes.items()):
+        added.setdefault(name_of(*names), Counter()).update(counter)
+    return dict(sorted(added.items()))

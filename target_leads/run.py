@@ -1,19 +1,25 @@
-"""Does one run and says how it ended: the summary, the last line, the exit status."""
+"""Does one run and says how it ended: the report, the summary, the last line, the exit status."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import time
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from target_leads.config_files import ENVIRONMENT, read_config
 from target_leads.exceptions import Interrupted, SettingsError, TargetLeadsError
-from target_leads.progress import live_line
+from target_leads.progress import progress
 from target_leads.redaction import place_of
-from target_leads.summary import success_line, summary
+from target_leads.report import RunReport
+from target_leads.report_file import Ending, report_as_json, write_report
+from target_leads.summary import last_line, sentence, summary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from target_leads.target import TargetLeads
 
 
@@ -22,32 +28,103 @@ def do_run(
     config_paths: tuple[str, ...],
     file_input: IO[bytes] | None,
     *,
-    dry_run: bool = False,
+    prints_report: bool = False,
     **options: Any,  # noqa: ANN401 -- the target's own
 ) -> int:
-    """Do one run with a target of this class; returns its exit status."""
-    target = None
-    try:
-        _set_up_logging(target_class)
-        config = read_config(config_paths)
-        target = target_class(config=config, parse_env_config=ENVIRONMENT in config_paths, dry_run=dry_run, **options)
-        with live_line(target.pipeline.report):
-            target.run(file_input)
-        exit_status, last_line = 0, success_line(target.pipeline.report, target.settings)
-    except TargetLeadsError as error:
-        exit_status, last_line = exit_status_of(error), str(error)
-    except Exception as error:  # noqa: BLE001 -- the last line of defence: its message may hold a value, so it is not shown
-        exit_status = TargetLeadsError.exit_status
-        last_line = f"An unforeseen error ended the run: {place_of(error)}. Nothing settled is lost. Please report it."
-    if target is not None:
-        with contextlib.suppress(TargetLeadsError):  # a store that fails now failed before, or tells less than that did
-            target.close(exit_status)
-        for line in summary(target.report, target.settings) if target.report else ():
+    """Do one run with a target of this class; returns its exit status. The report goes to standard output, if asked."""
+    run = _Run(target_class, config_paths, options)
+    ending = run.do(file_input)
+    report = report_as_json(run.report, ending)
+    complaints = _write_report(run.report_path, report)  # first: whoever reads standard error may be gone
+    if prints_report:
+        click.echo(json.dumps(report, indent=2))
+    if run.began:  # else what is wrong with the path is told among the other mistakes
+        for line in (*run.summary(ending), *complaints):
             click.echo(line, err=True)
-        if exit_status and target.report:
-            click.echo(target.report.sentence(), err=True)
-    click.echo(last_line, err=True)
-    return exit_status
+    click.echo(ending.last_line, err=True)
+    return ending.exit_status
+
+
+class _Run:
+    """One run, and what there is to tell of it however far it came."""
+
+    def __init__(
+        self, target_class: type[TargetLeads], config_paths: tuple[str, ...], options: Mapping[str, Any]
+    ) -> None:
+        self._target_class = target_class
+        self._config_paths = config_paths
+        self._options = options
+        self._started_at = time.time()
+        self._config: Mapping[str, Any] = {}
+        self._target: TargetLeads | None = None
+
+    def do(self, file_input: IO[bytes] | None) -> Ending:
+        """Do it, and close it."""
+        try:
+            exit_status, words = 0, self._to_its_end(file_input)
+        except TargetLeadsError as error:
+            exit_status, words = exit_status_of(error), str(error)
+        except Exception as error:  # noqa: BLE001 -- the last line of defence: its message may hold a value, so it is not shown
+            exit_status = TargetLeadsError.exit_status
+            words = f"An unforeseen error ended the run: {place_of(error)}. Nothing settled is lost. Please report it."
+        lines = 0
+        if self._target is not None:
+            lines = self._target.input_lines
+            with contextlib.suppress(TargetLeadsError):  # a store that fails now failed before, or tells less than that
+                self._target.close(exit_status)
+        return Ending(exit_status=exit_status, last_line=words, finished_at=time.time(), input_lines=lines)
+
+    def _to_its_end(self, file_input: IO[bytes] | None) -> str:
+        self._config = read_config(self._config_paths)
+        _set_up_logging(self._target_class)
+        from_environment = ENVIRONMENT in self._config_paths
+        self._target = self._target_class(config=self._config, parse_env_config=from_environment, **self._options)
+        with progress(self._target.pipeline.report):
+            self._target.run(file_input)
+        return last_line(self._target.pipeline.report)
+
+    @property
+    def began(self) -> bool:
+        """Whether nothing was wrong that can be known before the first record."""
+        return self._target is not None and self._target.report is not None
+
+    @property
+    def report(self) -> RunReport:
+        """What it has done; nothing, if it did not begin."""
+        report = None if self._target is None else self._target.report
+        return report or RunReport("", started_at=self._started_at)
+
+    @property
+    def report_path(self) -> str:
+        """Where its report is to be written, also if the settings are wrong; empty for nowhere."""
+        if self._target is not None:
+            return self._target.settings.report_path
+        given: object = self._config.get("report_path")
+        if ENVIRONMENT in self._config_paths:
+            from target_leads.environment import settings_from_environment  # noqa: PLC0415 -- the SDK takes half a second
+
+            setting = {"properties": {"report_path": {"type": "string"}}}
+            given = settings_from_environment(setting).get("report_path", given)
+        return given if isinstance(given, str) else ""
+
+    def summary(self, ending: Ending) -> Iterator[str]:
+        """What a person reads before the last line."""
+        if self._target is None:
+            return
+        seconds = ending.finished_at - self._started_at
+        yield from summary(self.report, self._target.settings, seconds=seconds)
+        if ending.exit_status and self.report.received:
+            yield sentence(self.report)
+
+
+def _write_report(path: str, content: dict[str, Any]) -> list[str]:
+    """Write the run's report; returns what went wrong. It changes no status: what was delivered is delivered."""
+    if path:
+        try:
+            write_report(path, content)
+        except OSError as error:
+            return [f"The report could not be written to {path}: {error.strerror}."]
+    return []
 
 
 def _set_up_logging(target_class: type[TargetLeads]) -> None:

@@ -99,7 +99,9 @@ class Selection:
         jobs.pop(update.lead, None)
         definition = self._definitions[update.provider]
         known = accepted.get(update.lead)
-        to_send = update if self._resends_all else reduced(update, known, self._memory.fingerprints, definition)
+        to_send = reduced(update, known, self._memory.fingerprints, definition)
+        if self._resends_all:
+            to_send = dataclasses.replace(update, differing=() if to_send is None else to_send.differing)
         if to_send is None:
             for part in earlier:
                 yield _settled(

@@ -78,6 +78,8 @@ class Settings:
     retention_days: float
     dry_run: bool
     sandbox: bool
+    report_path: str
+    """Empty for no report."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -114,6 +116,7 @@ class Settings:
                     "retention_days",
                     "dry_run",
                     "sandbox",
+                    "report_path",
                 )
             },
         )

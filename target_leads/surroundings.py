@@ -1,4 +1,4 @@
-"""What a run needs of the machine it runs on: a network, certificates to trust, a place for its report."""
+"""What a run needs of the machine it runs on: a network, and certificates to trust."""
 
 from __future__ import annotations
 
@@ -56,16 +56,3 @@ def certificate_findings() -> Iterator[str]:
             ssl.create_default_context(cafile=path)
         except OSError:
             yield f"{variable}: {path} holds no certificates in PEM form. Name a file that does, or unset the variable."
-
-
-def report_findings(path: object) -> Iterator[str]:
-    """What keeps the run's report from being written to a path, if there is one."""
-    if not isinstance(path, str) or not path:
-        return
-    folder = Path(path).parent
-    if Path(path).is_dir():
-        yield f"report_path: {path} is a folder. Name a file."
-    elif not folder.is_dir():
-        yield f"report_path: there is no folder {folder}. Make it, or name another."
-    elif not os.access(path if Path(path).exists() else folder, os.W_OK):
-        yield f"report_path: {path} may not be written. Let the user of the run write it, or name another."

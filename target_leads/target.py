@@ -133,6 +133,11 @@ class TargetLeads(Target):
         """What the run has done; none if it did not begin."""
         return None if self._pipeline is None else self._pipeline.report
 
+    @property
+    def input_lines(self) -> int:
+        """Lines of the input that were read."""
+        return self._reader.lines
+
     def is_stopping(self) -> bool:
         """Whether nothing more is to be read."""
         return self._termination.is_asked_for

@@ -190,6 +190,25 @@ def test_whole_updates_are_sent_whole(
     assert sent(providers["whole"], new, new) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "new", "differing"),
+    [
+        ("partial", {"a": {"x": 1, "y": 3}, "b": 1}, ("a.x", "a.y")),
+        ("partial", {"a": {"x": 1, "y": 2}, "b": 2, "c": None}, ("b", "c")),
+        ("whole", {"a": {"x": 1, "y": 2}, "b": 2}, ("b",)),
+        ("whole", {"b": 1}, ()),
+    ],
+)
+def test_what_differs_is_named(
+    name: str, new: dict[str, Any], differing: tuple[str, ...], providers: dict[str, Definition]
+) -> None:
+    """The fields that differ are told, whether all or only those are sent; of an object by the names in it."""
+    accepted = after_all(providers[name], update_of(a={"x": 1, "y": 2}, b=1))
+    to_send = reduced(update_of(**new), accepted, PRINTS, providers[name])
+    assert to_send is not None
+    assert to_send.differing == differing
+
+
 def test_the_id_in_the_body_is_no_change(providers: dict[str, Definition]) -> None:
     """It says whose update it is: always in the body, and never the reason for one."""
     definition = providers["id in body"]
@@ -208,11 +227,11 @@ def test_of_a_lead_that_is_not_known_everything_is_sent(providers: dict[str, Def
 
 
 def test_only_the_body_is_reduced(providers: dict[str, Definition]) -> None:
-    """The update keeps its record and all of its fields, by which it is remembered."""
+    """The update keeps its record and all of its fields, by which it is remembered, and names those that differ."""
     accepted = after_all(providers["partial"], update_of(a=1, b=1))
     update = update_of(a=1, b=2)
     to_send = reduced(update, accepted, PRINTS, providers["partial"])
-    assert to_send == dataclasses.replace(update, changes={"b": 2})
+    assert to_send == dataclasses.replace(update, changes={"b": 2}, differing=("b",))
 
 
 @pytest.mark.parametrize(

@@ -296,5 +296,6 @@ def test_the_report(findings: Callable[..., list[str]], tmp_path: Path) -> None:
     assert findings({"report_path": "report.json"}) == []
     assert findings({"report_path": "new.json"}) == []
     assert findings({"report_path": str(tmp_path)}) == [f"report_path: {tmp_path} is a folder. Name a file."]
+    assert findings({"report_path": "/dev/null"}) == ["report_path: /dev/null is no file. Name one."]
     (finding,) = findings({"report_path": "/proc/self/report.json"})
     assert finding.startswith("report_path: /proc/self/report.json may not be written.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_leads.models import Outcome
 from target_leads.providers import load_all
 from target_leads.sandbox import Arrival, Emulator, Interference, running
 
@@ -82,6 +84,12 @@ class Ended:
         return self.stderr.splitlines()[-1]
 
     @property
+    def report(self) -> dict[str, Any]:
+        """What the run's report says."""
+        report: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+        return report
+
+    @property
     def words(self) -> list[str]:
         """The lines on stderr that are no log."""
         return [line for line in self.stderr.splitlines() if " | " not in line]
@@ -142,8 +150,11 @@ RUNS = {
             "TARGET_LEADS_CONCURRENCY": "many",
             "TARGET_LEADS_PROVIDERS": PASSWORD,
             "TARGET_LEADS_DRY_RUN": "perhaps",
+            "TARGET_LEADS_REPORT_PATH": "another.json",
         },
     ),
+    "no folder": Run(settings={"report_path": "missing/report.json"}),
+    "a device": Run(settings={"report_path": "/dev/null", "provider": "generics"}),
     "wrong level": Run(environment={"TARGET_LEADS_LOGLEVEL": "loud"}),
     "unforeseen": Run(environment={"SINGER_SDK_LOG_CONFIG": "log.yaml"}, files={"log.yaml": f"'{PASSWORD}"}),
     "no input": Run(messages=()),
@@ -208,6 +219,7 @@ def finished(run: Run, emulator: Emulator, url: str, folder: Path) -> Ended:
         "provider": "generic",
         "provider_paths": [str(OWN_PROVIDERS)],
         "providers": {"generic": {"token": run.token, "base_url": f"{url}/generic/v1"}},
+        "report_path": "report.json",
         **run.settings,
     }
     for name, text in {"config.json": json.dumps(settings), "leads.jsonl": lines(LEADS), **run.files}.items():
@@ -262,6 +274,8 @@ def finished(run: Run, emulator: Emulator, url: str, folder: Path) -> Ended:
         ("wrong files", 2, ""),
         ("wrong variables", 2, ""),
         ("wrong level", 2, ""),
+        ("no folder", 2, ""),
+        ("a device", 2, ""),
         ("wrong option", 2, ""),
         ("no provider", 2, ""),
         ("reject limit", 3, ""),
@@ -287,20 +301,29 @@ def test_debug_level_shows_what_is_done(ended: Mapping[str, Ended]) -> None:
 
 
 def test_last_line_of_a_good_run(ended: Mapping[str, Ended]) -> None:
-    """A run that settled everything ends with its counts and its id; each provider has its line before.
+    """A run that settled everything ends with its counts and its id; each provider has its column before.
 
     This one reads --input: what stands on standard input, which is no message, is not touched.
     """
     match = re.fullmatch(r"Done\. 2 records received: 2 delivered\. Run (\S+)\.", ended["delivered"].last_line)
     assert match is not None
     assert uuid.UUID(match[1])
-    assert ended["delivered"].words == ["generic: 2 settled: 2 delivered", ended["delivered"].last_line]
+    first, *table, last = ended["delivered"].words[:-1]
+    assert re.fullmatch(r"2 records in \d+\.\d s\.", first)
+    assert [line.split() for line in table] == [
+        ["generic"],
+        ["records", "2"],
+        ["delivered", "2"],
+        [],
+        ["requests", "2"],
+    ]
+    assert re.fullmatch(r"p95 answer +[\d.]+ m?s", last)
     assert (ended["delivered"].folder / "target-leads.db").stat().st_mode & 0o777 == 0o600
     assert ended["delivered"].requests == 2
 
 
 LAST_LINES = {
-    "dry run": "Dry run: nothing was sent. 3 records received: 2 would be sent (generic 2), 1 invalid.",
+    "dry run": "Dry run: nothing was sent. 3 records received: 2 would be sent, 1 invalid.",
     "unreadable": "Line 5 of the input is not UTF-8 at byte 21. What came before it is settled. "
     "Mend the tap or the file, then run again.",
     "closed": "STATE cannot be written to standard output: Broken pipe. What was delivered is in the store. "
@@ -395,6 +418,11 @@ def test_every_mistake_is_told_at_once(ended: Mapping[str, Ended], name: str) ->
         assert not (ended[name].folder / "target-leads.db").exists()
 
 
+def test_a_run_that_received_nothing_says_no_more_than_why(ended: Mapping[str, Ended]) -> None:
+    """What is found wrong when a SCHEMA comes is all there is to read: not that there was nothing to do."""
+    assert len(ended["no provider"].words) == 1
+
+
 def test_an_unknown_setting_is_a_warning(ended: Mapping[str, Ended]) -> None:
     """A setting that does not exist, beside the others, is told and does no harm."""
     assert re.search(r"WARNING .*There is no setting bath_size_rows; it has no effect\.", ended["debug"].stderr)
@@ -409,7 +437,9 @@ def test_variables_win_over_files(ended: Mapping[str, Ended]) -> None:
 def test_a_dry_run_leaves_no_trace(ended: Mapping[str, Ended]) -> None:
     """--dry-run wins over any setting: no request, no STATE, no store, and what is wrong is told."""
     assert ended["dry run"].requests == 0
-    assert sorted(path.name for path in ended["dry run"].folder.iterdir()) == ["config.json", "leads.jsonl"]
+    left = sorted(path.name for path in ended["dry run"].folder.iterdir())
+    assert left == ["config.json", "leads.jsonl", "report.json"]
+    assert ended["dry run"].report["plans"]["generic"]["requests"] == 2
     assert "1 dead letter, not kept, as this is a dry run:" in ended["dry run"].words
 
 
@@ -418,6 +448,72 @@ def test_what_was_refused_is_told(ended: Mapping[str, Ended]) -> None:
     words = ended["reject limit"].words
     assert "2 dead letters, in sqlite:///target-leads.db:" in words
     assert "  2 × generic invalid: $.email must be a valid email (lead bad)" in words
+
+
+REPORTED = {
+    "delivered": {"received": 2, "delivered": 2, "input_lines": 4, "requests": 2},
+    "debug": {"received": 3, "delivered": 1, "ignored": 1, "invalid": 1, "input_lines": 5, "requests": 1},
+    "dry run": {"received": 3, "invalid": 1, "unsettled": 2, "input_lines": 5},
+    "unreadable": {"received": 2, "delivered": 2, "input_lines": 5, "requests": 2},
+    "reject limit": {"received": 4, "invalid": 2, "unsettled": 2, "input_lines": 6},
+    "closed": {"received": 2, "delivered": 2, "input_lines": 4, "requests": 2},
+    "wrong settings": {},
+    "wrong providers": {},
+    "wrong level": {},
+    "unforeseen": {},
+    "no input": {},
+    "no provider": {"input_lines": 1},
+}
+
+
+@pytest.mark.parametrize("name", REPORTED)
+def test_the_report_says_how_the_run_ended(ended: Mapping[str, Ended], name: str) -> None:
+    """However it ended: its status and last line, and counts that add up."""
+    report, run = ended[name].report, ended[name]
+    outcomes = [outcome.value for outcome in Outcome]
+    counts = {key: report[key] for key in ("received", *outcomes, "input_lines", "requests") if report[key]}
+    assert counts == REPORTED[name]
+    assert report["exit_status"] == run.status
+    assert run.stderr.endswith(f"{report['last_line']}\n")
+    assert report["started_at"] <= report["finished_at"]
+    assert sum(report[outcome] for outcome in outcomes) == report["received"]
+    for part in ("providers", "streams"):
+        assert sum(counts["received"] for counts in report[part].values()) == report["received"]
+
+
+@pytest.mark.parametrize("name", ["refusing", "down"])
+def test_the_report_of_a_run_that_could_not_go_on(ended: Mapping[str, Ended], name: str) -> None:
+    """Nothing was delivered and nothing refused; what was tried is counted."""
+    report, run = ended[name].report, ended[name]
+    assert (report["exit_status"], report["received"], report["unsettled"]) == (run.status, 2, 2)
+    assert report["requests"] == report["providers"]["generic"]["requests"] == run.requests
+    assert report["providers"]["generic"]["latency_p50_seconds"] > 0
+
+
+def test_the_report_shows_no_value_and_is_its_owners_only(ended: Mapping[str, Ended]) -> None:
+    """Whatever happened, neither a field's value nor a credential stands in it, and nobody else can read it."""
+    reports = {name: path for name, run in ended.items() if (path := run.folder / "report.json").exists()}
+    assert len(reports) > 12
+    for name, path in reports.items():
+        assert not {word for word in (SECRET, PASSWORD, "Bearer") if word in path.read_text()}, name
+        assert path.stat().st_mode & 0o777 == 0o600, name
+
+
+def test_the_report_goes_where_the_environment_says(ended: Mapping[str, Ended]) -> None:
+    """Variables win here too, also in a run whose settings are wrong."""
+    folder = ended["wrong variables"].folder
+    assert json.loads((folder / "another.json").read_text())["exit_status"] == 2
+    assert not (folder / "report.json").exists()
+
+
+def test_a_report_that_cannot_be_written_is_a_mistake(ended: Mapping[str, Ended]) -> None:
+    """It is told before anything is sent, together with all other mistakes; what is no file is not replaced."""
+    assert ended["no folder"].words == ["report_path: there is no folder missing. Make it, or name another."]
+    assert (ended["no folder"].requests, ended["a device"].requests) == (0, 0)
+    first, second = ended["a device"].words
+    assert first.startswith("provider: must be one of bizmate, ")
+    assert second == "report_path: /dev/null is no file. Name one."
+    assert Path("/dev/null").is_char_device()
 
 
 def test_about(ended: Mapping[str, Ended]) -> None:
@@ -448,3 +544,22 @@ def test_a_store_that_fails_last_hides_no_reason(tmp_path: Path) -> None:
         run = finished(Run(settings={"max_tries": 1}), emulator, url, tmp_path)
     assert (run.status, run.stdout) == (75, "")
     assert run.last_line.startswith("generic lets no update through ")
+
+
+def test_a_report_that_cannot_be_written_at_last_changes_no_status(tmp_path: Path) -> None:
+    """What was delivered is delivered; that there is no report is told before the last line."""
+    (tmp_path / "reports").mkdir()
+
+    def removes_the_folder(_: Arrival) -> Interference:
+        shutil.rmtree(tmp_path / "reports", ignore_errors=True)
+        return Interference()
+
+    emulator = Emulator(load_all([str(OWN_PROVIDERS)]), removes_the_folder)
+    with running(emulator) as url:
+        run = finished(Run(settings={"report_path": "reports/report.json"}), emulator, url, tmp_path)
+    assert (run.status, run.stdout) == (0, STATE_LINE)
+    assert run.words[-2:] == [
+        "The report could not be written to reports/report.json: No such file or directory.",
+        run.last_line,
+    ]
+    assert run.last_line.startswith("Done. 2 records received: 2 delivered.")

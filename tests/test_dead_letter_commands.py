@@ -169,6 +169,20 @@ def test_what_is_refused_again_stays_with_its_new_reason(shop: Shop) -> None:
     assert shop.rows("SELECT received, delivered, rejected, invalid, exit_status FROM runs")[-1] == (3, 1, 1, 1, 3)
 
 
+def test_a_replay_prints_its_report_for_scripts(shop: Shop) -> None:
+    """As JSON on standard output, the same as at report_path; words for people stay on standard error."""
+    shop.refused = "refuse me 2"
+    shop.settings["report_path"] = "report.json"
+    ended = shop.command("dead-letters", "replay", "--format", "json", "--outcome", "rejected")
+    report = json.loads(ended.stdout)
+    assert (report["exit_status"], report["received"], report["delivered"], report["rejected"]) == (3, 2, 1, 1)
+    assert report["reasons"][0]["lead_ids"] == ["c"]
+    assert report == json.loads((shop.folder / "report.json").read_text())
+    assert ended.stderr.endswith(report["last_line"] + "\n")
+    none = shop.command("dead-letters", "replay", "--format", "json", "--provider", "perch")
+    assert (none.returncode, json.loads(none.stdout)["received"]) == (0, 0)
+
+
 def test_one_that_was_overtaken_is_superseded(shop: Shop) -> None:
     """Something newer of the lead was accepted since: the old record is not written over it."""
     shop.command(messages=[SCHEMA, record("a", note="newer")])

@@ -17,7 +17,7 @@ def report_of(*, received: int, **outcomes: int) -> RunReport:
     """A report of a run that received so many records and settled so many as each outcome."""
     report = RunReport("run")
     for _ in range(received):
-        report.receive()
+        report.receive("leads", "perch")
     for word, count in outcomes.items():
         entry = Settlement(record=RECORD, outcome=Outcome(word), provider="perch", lead_id="L-1", reason="bad")
         report.settle([entry] * count)

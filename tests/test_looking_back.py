@@ -186,6 +186,9 @@ Status    75: A provider was down, or asked for a longer wait than
 Received  1 record: 1 unsettled
 Requests  1
 
+provider  unsettled
+perch             1
+
 What to do
 -  Run again later: what was not settled comes again.
 """

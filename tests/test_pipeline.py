@@ -23,7 +23,7 @@ from target_leads.models import Outcome
 from target_leads.providers import load_all
 from target_leads.sandbox import Arrival, Emulator, Interference, running
 from target_leads.store import DeadLetter, Store
-from target_leads.summary import success_line
+from target_leads.summary import last_line
 from target_leads.target import TargetLeads
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def test_dry_run_sends_stores_and_promises_nothing(
     assert states(capsys) == []
     assert list(tmp_path.iterdir()) == []
     assert target.pipeline.report.count(Outcome.INVALID) == 1
-    assert success_line(target.pipeline.report, target.settings).startswith("Dry run: nothing was sent. 2 records")
+    assert last_line(target.pipeline.report).startswith("Dry run: nothing was sent. 2 records")
 
 
 def test_a_deleted_row_deletes_nothing(generic_config: dict[str, Any], emulator: Emulator) -> None:
@@ -362,5 +362,30 @@ def test_the_sandbox_is_reached_past_any_proxy(generic_config: dict[str, Any], m
 def test_a_filtered_record_of_a_renamed_stream_belongs_to_its_provider(generic_config: dict[str, Any]) -> None:
     """What stream maps filter out of a stream is counted for the provider that the stream goes to by its new name."""
     config = generic_config | {"stream_maps": {"leads": {"__alias__": "out", "__filter__": "note != 'no'"}}}
-    target = run(config, [schema(), record("a", note="yes"), record("b", note="no")])
-    assert list(target.pipeline.report.lines()) == ["generic: 2 settled: 1 delivered, 1 ignored"]
+    report = run(config, [schema(), record("a", note="yes"), record("b", note="no")]).pipeline.report
+    assert report.providers == {"generic": {Outcome.DELIVERED: 1, Outcome.IGNORED: 1}}
+    assert report.streams == {"out": {Outcome.DELIVERED: 1, Outcome.IGNORED: 1}}
+
+
+def test_records_add_up_by_stream_whatever_stream_maps_make_of_them(
+    generic_config: dict[str, Any], tmp_path: Path
+) -> None:
+    """Renamed, duplicated, filtered, not to be computed or not sent at last: each counts for the stream it became."""
+    maps = {
+        "leads": {"__alias__": "out", "__filter__": "note != 'no'"},
+        "again": {"__source__": "leads", "note": "str(int(note))"},
+    }
+    generic_config["providers"]["generic"]["base_url"] = "http://127.0.0.1:9"  # where nobody listens
+    target = TargetLeads(config=generic_config | {"stream_maps": maps, "max_tries": 1})
+    messages = [schema(), record("a", note="1"), record("b", note="no"), record("c", note="2")]
+    with pytest.raises(ProviderUnavailable):
+        target.run(io.BytesIO(b"\n".join(json.dumps(message).encode() for message in messages)))
+    target.close(exit_status=75)
+    report = target.pipeline.report
+    assert report.streams == {
+        "again": {Outcome.INVALID: 1, Outcome.UNSETTLED: 2},
+        "out": {Outcome.UNSETTLED: 2},
+    }
+    with contextlib.closing(Store(f"sqlite:///{tmp_path / 'target-leads.db'}", now=lambda: 0.0)) as store:
+        row = store.run(report.run_id)
+    assert (row["received"], row["providers"]) == (5, {"generic": {"invalid": 1, "unsettled": 4}})

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_leads.models import Outcome, Record, Settlement
+from target_leads.models import LeadUpdate, Outcome, Record, Settlement
 from target_leads.report import RunReport
+from target_leads.traffic import Traffic
 
-RECORD = Record(stream="leads", fields={}, original={})
+
+def record_of(stream: str) -> Record:
+    """A record of a stream."""
+    return Record(stream=stream, fields={}, original={})
 
 
-def settled(outcome: str, *, provider: str = "perch", lead_id: str = "", reason: str = "") -> Settlement:
+def settled(outcome: str, *, provider: str = "perch", stream: str = "leads", **given: str) -> Settlement:
     """The fate of a record."""
-    return Settlement(record=RECORD, outcome=Outcome(outcome), provider=provider, lead_id=lead_id, reason=reason)
+    return Settlement(record=record_of(stream), outcome=Outcome(outcome), provider=provider, **given)
 
 
 def report_of(*settlements: Settlement, received: int | None = None) -> RunReport:
     """A report of a run with these settlements."""
     report = RunReport("run")
     for _ in range(len(settlements) if received is None else received):
-        report.receive()
+        report.receive("leads", "perch")
     report.settle(settlements)
     return report
+
+
+def traffic_of(**requests: int) -> dict[str, Traffic]:
+    """So many requests to each provider."""
+    return {provider: Traffic(requests=count) for provider, count in requests.items()}
 
 
 def test_counts() -> None:
@@ -34,7 +45,7 @@ def test_counts() -> None:
         settled("invalid", provider=""),
         received=6,
     )
-    report.requests = 7
+    report.traffic = traffic_of(perch=4, bizmate=3)
     assert report.counts() == {
         "received": 6,
         "delivered": 2,
@@ -50,7 +61,7 @@ def test_counts() -> None:
         "providers": {
             "bizmate": {"delivered": 1},
             "none": {"invalid": 1},
-            "perch": {"delivered": 1, "rejected": 1},
+            "perch": {"delivered": 1, "rejected": 1, "unsettled": 2},
         },
     }
     assert (report.settled, report.unsettled, report.dead_letters) == (4, 2, 2)
@@ -62,7 +73,7 @@ def test_counts_with_what_is_coming() -> None:
     coming = [settled("failed", provider="bizmate")]
     before = report.counts(coming)
     assert (before["failed"], before["unsettled"]) == (1, 1)
-    assert before["providers"] == {"bizmate": {"failed": 1}, "perch": {"delivered": 1}}
+    assert before["providers"] == {"bizmate": {"failed": 1}, "perch": {"delivered": 1, "unsettled": 1}}
     assert report.counts()["failed"] == 0
     report.settle(coming)
     assert report.counts() == before
@@ -73,43 +84,56 @@ def test_counts_with_what_is_coming() -> None:
     waiting=st.integers(min_value=0, max_value=5),
 )
 def test_counts_add_up(outcomes: list[tuple[Outcome, str]], waiting: int) -> None:
-    """Whatever happens, the outcomes add up to the records received, and the providers to the outcomes."""
+    """Whatever happens, the outcomes add up to the records received, and so do those of the providers and streams."""
     entries = [settled(outcome.value, provider=provider) for outcome, provider in outcomes if outcome != "unsettled"]
-    counts = report_of(*entries, received=len(entries) + waiting).counts()
+    report = report_of(*entries, received=len(entries) + waiting)
+    counts = report.counts()
     assert sum(counts[outcome.value] for outcome in Outcome) == counts["received"]
-    assert sum(sum(each.values()) for each in counts["providers"].values()) == len(entries)
+    assert sum(sum(each.values()) for each in counts["providers"].values()) == counts["received"]
+    assert sum(counter.total() for counter in report.streams.values()) == counts["received"]
 
 
-def test_commonest_reasons() -> None:
-    """Causes of dead letters are told commonest first, each with provider, outcome and up to three leads."""
-    report = report_of(
-        settled("rejected", lead_id="a", reason="404 Not Found"),
-        *(settled("invalid", lead_id=lead_id, reason="$.x is required") for lead_id in ("b", "c", "", "d", "e")),
-        *(settled("invalid", provider="bizmate", reason="no id") for _ in range(2)),
-        settled("ignored", lead_id="f", reason="nothing to send"),
-        settled("delivered", lead_id="g"),
+def test_records_of_each_stream() -> None:
+    """Each record counts for the stream that it came on; those that are not settled, for that stream's provider."""
+    report = RunReport("run")
+    for stream, provider in [("a", "perch"), ("a", "perch"), ("b", "bizmate"), ("each says", "")]:
+        report.receive(stream, provider)
+    report.settle([settled("delivered", stream="a"), settled("rejected", stream="each says", provider="bizmate")])
+    assert report.streams == {
+        "a": {Outcome.DELIVERED: 1, Outcome.UNSETTLED: 1},
+        "b": {Outcome.UNSETTLED: 1},
+        "each says": {Outcome.REJECTED: 1},
+    }
+    assert report.providers == {
+        "bizmate": {Outcome.UNSETTLED: 1, Outcome.REJECTED: 1},
+        "perch": {Outcome.DELIVERED: 1, Outcome.UNSETTLED: 1},
+    }
+
+
+def test_what_a_dry_run_would_send_is_unsettled_at_its_own_provider() -> None:
+    """It is counted where it would go, also if each record names its own provider; of merged updates each record is."""
+    report = RunReport("run", is_dry_run=True)
+    for _ in range(4):
+        report.receive("leads", "")
+    one, two, three = (
+        LeadUpdate(record=record_of("leads"), provider=provider, account="a", lead_id="L", fields={})
+        for provider in ("perch", "bizmate", "bizmate")
     )
-    assert report.commonest_reasons() == [
-        "5 × perch invalid: $.x is required (lead b, c, d and more)",
-        "2 × bizmate invalid: no id",
-        "1 × perch rejected: 404 Not Found (lead a)",
-    ]
-    assert report.commonest_reasons(1) == ["5 × perch invalid: $.x is required (lead b, c, d and more)"]
+    report.leave([one, dataclasses.replace(three, parts=(two, three))])
+    assert report.to_send == {"perch": 1, "bizmate": 2}
+    assert report.counts()["providers"] == {
+        "bizmate": {"unsettled": 2},
+        "none": {"unsettled": 1},
+        "perch": {"unsettled": 1},
+    }
+    assert (report.unsettled, report.settled) == (4, 0)
 
 
-def test_memory_stays_flat_whatever_a_provider_answers() -> None:
-    """After a thousand different reasons the rest is counted together, and none is lost from the count."""
-    report = report_of(*(settled("rejected", lead_id=f"{n}", reason=f"reason {n}") for n in range(1500)))
-    assert report.dead_letters == 1500
-    assert report.commonest_reasons(1) == ["500 × perch rejected: another reason (lead 1000, 1001, 1002 and more)"]
-    assert len(report.commonest_reasons(5000)) == 1001
-    report.settle([settled("rejected", lead_id="1500", reason="reason 7")])
-    assert report.commonest_reasons(2)[1] == "2 × perch rejected: reason 7 (lead 7, 1500)"
-
-
-def test_what_people_read() -> None:
-    """One line for each provider and one sentence for all, with the outcomes that happened, in their order."""
-    report = report_of(settled("rejected"), settled("delivered"), settled("delivered", provider="bizmate"), received=4)
-    assert list(report.lines()) == ["bizmate: 1 settled: 1 delivered", "perch: 2 settled: 1 delivered, 1 rejected"]
-    assert report.sentence() == "4 records received: 2 delivered, 1 rejected, 1 unsettled."
-    assert RunReport("run").sentence() == "0 records received: nothing to do."
+def test_a_job_of_an_earlier_run_is_no_record_of_this_one() -> None:
+    """How it ended is told beside the counts, which add up without it; what was refused with it has its reason."""
+    report = report_of(settled("delivered"))
+    report.settle_job([settled("delivered", lead_id="a")])
+    report.settle_job([settled("rejected", lead_id="b", reason="no"), settled("rejected", lead_id="b", reason="no")])
+    assert (report.received, report.settled, report.dead_letters, report.dead_letters_of_jobs) == (1, 1, 0, 2)
+    assert report.jobs_ended == {Outcome.DELIVERED: 1, Outcome.REJECTED: 1}
+    assert report.commonest_reasons() == ["2 × perch rejected: no (lead b)"]

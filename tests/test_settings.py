@@ -33,6 +33,7 @@ DEFAULTS = {
     "store_url": "sqlite:///target-leads.db",
     "dry_run": False,
     "sandbox": False,
+    "report_path": "",
 }
 
 

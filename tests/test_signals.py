@@ -89,6 +89,7 @@ def start(provider: Provider, tmp_path: Path) -> Iterator[Callable[..., subproce
             "concurrency": 1,
             "shutdown_seconds": 10 * PATIENCE_SECONDS,
             "request_timeout_seconds": 10 * PATIENCE_SECONDS,
+            "report_path": "report.json",
         }
         (tmp_path / "config.json").write_text(json.dumps({**config, **settings}), encoding="utf-8")
         process = subprocess.Popen(
@@ -149,6 +150,12 @@ def counts(tmp_path: Path) -> dict[str, int]:
     return dict(row)
 
 
+def reported(tmp_path: Path) -> dict[str, int]:
+    """The same from its report."""
+    report = json.loads((tmp_path / "report.json").read_text())
+    return {name: report[name] for name in ("received", "delivered", "unsettled", "exit_status")}
+
+
 @pytest.mark.parametrize(("number", "status"), SIGNALS)
 def test_what_is_in_flight_is_settled(
     provider: Provider,
@@ -164,6 +171,7 @@ def test_what_is_in_flight_is_settled(
     provider.answer()
     assert outcome_of(process) == (status, "")
     assert counts(tmp_path) == {"received": 2, "delivered": 1, "unsettled": 1, "exit_status": status}
+    assert reported(tmp_path) == counts(tmp_path)
     assert process.stderr is not None
     assert process.stderr.read().splitlines()[-1].startswith(f"Stopped by {signal.Signals(number).name}.")
 
@@ -248,3 +256,4 @@ def test_a_second_signal_leaves_at_once(
     process.send_signal(signal.SIGTERM)
     assert outcome_of(process) == (143, "")
     assert counts(tmp_path)["exit_status"] is None
+    assert reported(tmp_path)["exit_status"] is None  # what an earlier run has left there would look like success

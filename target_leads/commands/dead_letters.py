@@ -140,20 +140,21 @@ def export(*, config_paths: tuple[str, ...], which: DeadLetterFilter) -> None:
 
 @dead_letters.command()
 @_filtered
+@format_option
 @click.pass_context
-def replay(context: click.Context, *, config_paths: tuple[str, ...], which: DeadLetterFilter) -> None:
-    """Send open dead letters again, oldest first, through the whole pipeline.
+def replay(context: click.Context, *, config_paths: tuple[str, ...], which: DeadLetterFilter, as_format: str) -> None:
+    """Send open dead letters again, oldest first, through the whole pipeline. As JSON its report is printed.
 
     Status 0 when every one is closed, 3 when some were refused again.
     """
     _refuse_dry_run(context, config_paths, "sent again for good or not at all")
     with opened_store(config_paths) as store:
-        if next(store.dead_letters(which), None) is None:
+        if as_format == "table" and next(store.dead_letters(which), None) is None:
             click.echo(_NONE)
             return
     from target_leads.replay import replay as send_again  # noqa: PLC0415 -- the SDK takes half a second
 
-    context.exit(send_again(config_paths, which))
+    context.exit(send_again(config_paths, which, prints_report=as_format == "json"))
 
 
 @dead_letters.command()

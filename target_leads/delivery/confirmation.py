@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from target_leads.delivery.workers import reports
 from target_leads.models import VerdictKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_leads.delivery.channel import Channel
     from target_leads.delivery.retry import Attempts, Result
@@ -52,6 +53,7 @@ def confirm(questions: Sequence[Question], *, timeout_seconds: float, stop: Stop
     give_up_at = stop.clock.monotonic() + timeout_seconds
     pause = _FIRST_PAUSE_SECONDS
     while open_questions and not stop.wished.is_set():
+        _count_open(in_vain, open_questions.values())
         left = max(0.0, give_up_at - stop.clock.monotonic())
         asked: dict[Channel, list[Task[tuple[int, Attempts]]]] = {}
         for number, question in open_questions.items():
@@ -78,8 +80,16 @@ def confirm(questions: Sequence[Question], *, timeout_seconds: float, stop: Stop
         if left <= 0 or hopeless or stop.clock.wait(min(pause, left)):
             break
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+    _count_open(in_vain, ())
     for question in open_questions.values():
         yield from settlements_of(_given_up(question))
+
+
+def _count_open(channels: Iterable[Channel], questions: Iterable[Question]) -> None:
+    """Say how many jobs are waited for at each account."""
+    counts = Counter(question.channel for question in questions)
+    for channel in channels:
+        channel.service.traffic.open_jobs = counts[channel]
 
 
 def _given_up(question: Question) -> Result:

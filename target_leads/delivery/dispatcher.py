@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from target_leads.delivery.service import Service
     from target_leads.delivery.workers import Task, Workers
     from target_leads.models import Lead, LeadUpdate, Settlement
+    from target_leads.traffic import Traffic
 
     LeftAlone = Mapping[Lead, str]
     """Leads that must not be sent, each with the reason."""
@@ -65,11 +66,8 @@ class Dispatcher:
         self._stop = Stop(wished=stopping, shutdown_seconds=shutdown_seconds, clock=clock)
         self._confirm_timeout_seconds = confirm_timeout_seconds
         self._channels: dict[str, Channel] = {}
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent, to all accounts."""
-        return sum(channel.service.requests for channel in self._channels.values())
+        self.traffic: dict[str, Traffic] = {}
+        """What went over the wire to each provider so far."""
 
     def deliver(
         self,
@@ -207,7 +205,9 @@ class Dispatcher:
 
     def _channel(self, provider: str) -> Channel:
         if provider not in self._channels:
-            self._channels[provider] = Channel(self._open_service(provider), stopping=self._stopping)
+            service = self._open_service(provider)
+            self._channels[provider] = Channel(service, stopping=self._stopping)
+            self.traffic[provider] = service.traffic
         return self._channels[provider]
 
     def _question(self, job: OpenJob) -> Question:

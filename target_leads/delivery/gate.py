@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_leads.delivery.pace import Pace
+from target_leads.traffic import Traffic, Waiting
 
 if TYPE_CHECKING:
     from target_leads.clock import Clock
@@ -24,6 +25,8 @@ class Wait:
     seconds: float
     why: str
     """Who wants it, in words."""
+    for_what: str = ""
+    """The same in a word or two, for a line that tells what goes on."""
 
 
 _NO_WAIT = Wait(seconds=0.0, why="")
@@ -58,28 +61,41 @@ class Gate:
         self._opens_at = float("-inf")
         self._turn = threading.Lock()
         self._changed = threading.Condition()
-        self.requests = 0
-        """Requests that were sent."""
+        self.traffic = Traffic()
+        """What went through the gate."""
 
-    def enter(self, longest_wait_seconds: float) -> Passage:
-        """Wait until a request may be sent. One that may must be told to `leave` in the end."""
+    def enter(self, longest_wait_seconds: float, *, again: bool = False) -> Passage:
+        """Wait until a request may be sent, perhaps once `again`. One that may must be told to `leave` in the end."""
         waited = seconds = 0.0
         with self._turn:
-            while not self._clock.wait(seconds):
-                waited += seconds
-                wait = self._try_to_enter()
-                if wait is None:
-                    return Passage(opened=True, waited_seconds=waited)
-                if wait.seconds and waited + wait.seconds > longest_wait_seconds:
-                    return Passage(opened=False, waited_seconds=waited, too_long=wait)
-                seconds = wait.seconds
+            try:
+                while not self._clock.wait(seconds):
+                    self.note_wait(seconds, for_limits=True)
+                    waited += seconds
+                    wait = self._try_to_enter(again=again)
+                    if wait is None:
+                        return Passage(opened=True, waited_seconds=waited)
+                    if wait.seconds and waited + wait.seconds > longest_wait_seconds:
+                        return Passage(opened=False, waited_seconds=waited, too_long=wait)
+                    self._tell(wait)
+                    seconds = wait.seconds
+            finally:
+                self.traffic.waiting = None
         return Passage(opened=False, waited_seconds=waited)
+
+    def note_wait(self, seconds: float, *, for_limits: bool = False) -> None:
+        """Count what a request has waited, here or between its attempts."""
+        if seconds:
+            with self._changed:
+                self.traffic.waited_seconds += seconds
+                self.traffic.waited_for_limits_seconds += seconds if for_limits else 0.0
 
     def leave(self, verdict: Verdict, *, began_at: float) -> None:
         """Note what a request came to that began at this moment of the clock's monotonic time."""
         with self._changed:
             now = self._clock.monotonic()
             self._in_flight -= 1
+            self.traffic.answered(now - began_at)
             if self._limiter is not None:
                 self._limiter.answered(now, verdict.remaining_share)
             if verdict.retry_after is not None:
@@ -90,24 +106,30 @@ class Gate:
                 self._pace.relax()
             self._changed.notify()
 
-    def _try_to_enter(self) -> Wait | None:
+    def _try_to_enter(self, *, again: bool) -> Wait | None:
         """Enter if all is well; else what to wait before trying again, which is nothing if an answer was waited for."""
         with self._changed:
             now = self._clock.monotonic()
             closed_for = self._opens_at - now
             room_in = 0.0 if self._limiter is None else self._limiter.seconds_to_wait(now)
             if closed_for > max(room_in or 0.0, 0.0):
-                return Wait(seconds=closed_for, why="it asked for that pause")
+                return Wait(seconds=closed_for, why="it asked for that pause", for_what="a pause it asked for")
             if room_in:
-                return Wait(seconds=room_in, why="its rate limits leave no room")
+                return Wait(seconds=room_in, why="its rate limits leave no room", for_what="quota")
             if room_in is None or self._in_flight >= self._pace.in_flight:
                 self._changed.wait(_LOOK_AT_THE_STOP_SECONDS)
                 return _NO_WAIT
             self._in_flight += 1
-            self.requests += 1
+            self.traffic.requests += 1
+            self.traffic.retries += again
             if self._limiter is not None:
                 self._limiter.sent(now)
             return None
+
+    def _tell(self, wait: Wait) -> None:
+        """Say what the request at the head of the queue waits for."""
+        until = self._clock.monotonic() + wait.seconds
+        self.traffic.waiting = Waiting(why=wait.for_what, until=until) if wait.seconds else None
 
 
 def _limiter(account: Account) -> RateLimiter | None:

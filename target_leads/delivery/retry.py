@@ -109,7 +109,7 @@ class _Tally:
     def attempt(self, attempt: Callable[[], Verdict]) -> Verdict:
         """Pass the gate, and attempt; the last verdict again if the gate stays closed."""
         longest = self._policy.max_wait_seconds
-        passage = self._gate.enter(longest - self._waited)
+        passage = self._gate.enter(longest - self._waited, again=self._count > 0)
         self._waited += passage.waited_seconds
         self._held_at_gate += passage.waited_seconds
         if not passage.opened:
@@ -159,4 +159,5 @@ class _Tally:
                 if self._waited + seconds > self._policy.max_wait_seconds or self._clock.wait(seconds):
                     return
                 self._waited += seconds
+                self._gate.note_wait(seconds)
             verdict = yield 0.0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from target_leads.delivery.http import Answer, HttpRequest
     from target_leads.models import LeadUpdate
     from target_leads.providers.account import Account
+    from target_leads.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +48,9 @@ class Service:
         self._gate = Gate(account, clock)
 
     @property
-    def requests(self) -> int:
-        """How many requests were sent."""
-        return self._gate.requests
+    def traffic(self) -> Traffic:
+        """What went over the wire."""
+        return self._gate.traffic
 
     def update(self, updates: Sequence[LeadUpdate], tell: Callable[[Result], None] = lambda _: None) -> Delivery:
         """Write updates of different leads in one request; just one where the provider takes one at a time.

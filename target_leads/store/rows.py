@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import simplejson
 
+from target_leads.changes import field_names
 from target_leads.models import Record
 
 if TYPE_CHECKING:
@@ -39,15 +40,6 @@ def outcome_row(settlement: Settlement) -> dict[str, Any]:
     sent = settlement.update is not None and settlement.attempts > 0
     names = field_names(settlement.update.body) if settlement.update is not None and sent else []
     return {**settlement_row(settlement), "fields": storable(json.dumps(names))}
-
-
-def field_names(body: Mapping[str, Any]) -> list[str]:
-    """Names of the fields that a body sends; those in an object with a dot: ``phone.extension``."""
-    return [
-        name if inner is None else f"{name}.{inner}"
-        for name, value in body.items()
-        for inner in (value if isinstance(value, dict) and value else (None,))
-    ]
 
 
 def dead_letter_row(settlement: Settlement) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from target_leads.exceptions import CredentialsRefused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_leads.delivery import Dispatcher
     from target_leads.models import LeadUpdate
-    from tests.delivery.conftest import Delivery, Reply, Seen, Time
+    from target_leads.providers.account import Account
+    from tests.delivery.conftest import Delivery, Reply, Seen, Server, Time
 
 
 @dataclass(slots=True)
@@ -252,3 +254,35 @@ def test_the_last_pause_ends_at_the_time_out(
     delivery = run(jobs, confirm_timeout_seconds=seconds)
     assert sum(time.waits) == pytest.approx(seconds, abs=0.01)
     assert len(_asked(delivery)) == len(time.waits) + 1
+
+
+@pytest.fixture
+def to_jobs(
+    serve: Callable[..., Server],
+    account: Callable[..., Account],
+    dispatcher: Callable[..., Dispatcher],
+    job: dict[str, Any],
+) -> Callable[..., Dispatcher]:
+    """Dispatchers to a provider that writes later and answers as told."""
+
+    def make(answer: Callable[[Seen], Reply | int], **options: float) -> Dispatcher:
+        return dispatcher(account(serve(answer).url, job=job), **options)
+
+    return make
+
+
+def test_how_many_jobs_are_waited_for_is_told(
+    jobs: Jobs, to_jobs: Callable[..., Dispatcher], update: Callable[..., LeadUpdate]
+) -> None:
+    """Those that are open at the beginning of each round of questions, and none when all is over."""
+    jobs.replies = {"L0": ["OPEN", "OPEN", "DONE"], "L1": ["OPEN"]}
+    told: list[int] = []
+
+    def answer(seen: Seen) -> Reply | int:
+        told.append(dispatching.traffic["generic"].open_jobs)
+        return jobs(seen)
+
+    dispatching = to_jobs(answer, confirm_timeout_seconds=1)
+    list(dispatching.deliver([update(lead_id) for lead_id in ("L0", "L1", "L2")]))
+    assert told == [0, 0, 0, 3, 3, 3, 2, 2, 2, 2, 1]
+    assert dispatching.traffic["generic"].open_jobs == 0

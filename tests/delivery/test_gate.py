@@ -81,7 +81,7 @@ def test_without_wishes_and_limits_nobody_waits(gate: Callable[..., Gate], time:
     """Requests pass one after the other, and are counted."""
     open_gate = gate()
     assert [pass_through(open_gate) for _ in range(100)] == [0.0] * 100
-    assert (open_gate.requests, time.waits) == (100, [])
+    assert (open_gate.traffic.requests, time.waits) == (100, [])
 
 
 def test_a_wish_holds_the_next_request(gate: Callable[..., Gate], time: Time) -> None:
@@ -172,7 +172,7 @@ def test_a_wait_that_is_too_long_is_not_taken(gate: Callable[..., Gate], time: T
     assert passage.too_long is not None
     assert passage.too_long.seconds == pytest.approx(3600, abs=ROUNDING)
     assert passage.too_long.why == "it asked for that pause"
-    assert (open_gate.requests, time.waits) == (1, [])
+    assert (open_gate.traffic.requests, time.waits) == (1, [])
     assert pass_through(open_gate, longest_wait_seconds=3600) == pytest.approx(3600, abs=ROUNDING)
 
 
@@ -213,7 +213,7 @@ def test_rate_limits_may_want_too_long_a_wait(gate: Callable[..., Gate]) -> None
     assert passage.too_long is not None
     assert passage.too_long.seconds == pytest.approx(3600, abs=ROUNDING)
     assert passage.too_long.why == "its rate limits leave no room"
-    assert open_gate.requests == 1
+    assert open_gate.traffic.requests == 1
 
 
 @pytest.mark.parametrize(("per_seconds", "longer"), [(10, 30), (60, 60)])
@@ -255,7 +255,7 @@ def test_rate_limits_hold_for_every_worker(gate: Callable[..., Gate], time: Time
     for most, per_seconds in [(7, 10), (20, 60)]:
         gaps = [after - before for before, after in zip(answered, sent[most:], strict=False)]
         assert min(gaps) > per_seconds - ROUNDING
-    assert open_gate.requests == 200
+    assert open_gate.traffic.requests == 200
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -266,7 +266,7 @@ def test_no_more_are_in_flight_than_allowed(concurrency: int, gate: Callable[...
     for _ in range(concurrency):
         assert waited(open_gate.enter(300)) == 0
     assert open_gate.enter(300) == Passage(opened=False)
-    assert open_gate.requests == concurrency
+    assert open_gate.traffic.requests == concurrency
 
 
 def test_an_answer_makes_room(gate: Callable[..., Gate], time: Time) -> None:
@@ -278,7 +278,7 @@ def test_an_answer_makes_room(gate: Callable[..., Gate], time: Time) -> None:
     held[0].enter(300)
     assert waited(held[0].enter(0)) == 0
     assert held[0].enter(300) == Passage(opened=False)
-    assert held[0].requests == 3
+    assert held[0].traffic.requests == 3
 
 
 def test_an_overloaded_provider_gets_fewer_at_once(gate: Callable[..., Gate], time: Time) -> None:
@@ -322,7 +322,7 @@ def test_never_more_workers_than_allowed(gate: Callable[..., Gate]) -> None:
 
     with ThreadPoolExecutor(12) as workers:
         list(workers.map(work, range(60)))
-    assert (most, open_gate.requests) == (3, 60)
+    assert (most, open_gate.traffic.requests) == (3, 60)
 
 
 def test_after_a_stop_nobody_passes(gate: Callable[..., Gate], time: Time) -> None:
@@ -330,7 +330,7 @@ def test_after_a_stop_nobody_passes(gate: Callable[..., Gate], time: Time) -> No
     open_gate = gate()
     time.stopping.set()
     assert open_gate.enter(300) == Passage(opened=False)
-    assert open_gate.requests == 0
+    assert open_gate.traffic.requests == 0
 
 
 def test_a_stop_ends_the_wait_of_every_worker(gate: Callable[..., Gate], time: Time) -> None:
@@ -350,7 +350,7 @@ def test_a_stop_ends_the_wait_of_every_worker(gate: Callable[..., Gate], time: T
         assert waits.wait(10)
         stopping.set()
         assert [passage.result(10) for passage in passages] == [Passage(opened=False)] * 4
-    assert open_gate.requests == 1
+    assert open_gate.traffic.requests == 1
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 404, 409, 422, 429, 500, 503])
@@ -363,3 +363,54 @@ def test_the_wish_of_any_answer_holds_the_next_request(
     open_gate = Gate(own, time.clock)
     pass_through(open_gate, classify_update(answer, own.definition))
     assert pass_through(open_gate) == pytest.approx(30, abs=ROUNDING)
+
+
+def test_what_the_next_request_waits_for_is_told(gate: Callable[..., Gate], time: Time) -> None:
+    """As long as it waits: the quota, or a pause that the provider asked for, and until when."""
+    told: list[tuple[str, float] | None] = []
+    open_gate: Gate
+
+    def look() -> None:
+        waiting = open_gate.traffic.waiting
+        told.append(None if waiting is None else (waiting.why, round(waiting.until - time.seconds)))
+
+    waits = Waits(time, nothing, nothing, look, nothing, look)
+    open_gate = gate((1, 60), clock=waits.clock)
+    pass_through(open_gate)
+    pass_through(open_gate, wish(3600))
+    assert open_gate.traffic.waiting is None
+    open_gate.enter(4000)
+    assert told == [("quota", 60), ("a pause it asked for", 3600)]
+    assert open_gate.traffic.waiting is None
+
+
+def test_nothing_is_waited_for_once_the_wait_is_too_long(gate: Callable[..., Gate]) -> None:
+    """A wait that is not taken is none."""
+    open_gate = gate()
+    pass_through(open_gate, wish(3600))
+    assert not open_gate.enter(300).opened
+    assert open_gate.traffic.waiting is None
+    assert open_gate.traffic.waited_seconds == 0
+
+
+def test_waits_for_the_limits_are_added_up(gate: Callable[..., Gate]) -> None:
+    """What the account is held back is told, and is part of all that was waited."""
+    open_gate = gate((1, 60))
+    for _ in range(3):
+        pass_through(open_gate)
+    open_gate.note_wait(7)
+    traffic = open_gate.traffic
+    assert traffic.waited_for_limits_seconds == pytest.approx(120, abs=ROUNDING)
+    assert traffic.waited_seconds == pytest.approx(127, abs=ROUNDING)
+
+
+def test_how_long_answers_take_is_noted(gate: Callable[..., Gate], time: Time) -> None:
+    """From the sending to the answer, without what the request waited before."""
+    open_gate = gate((1, 60))
+    for seconds in (2.0, 4.0):
+        open_gate.enter(300)
+        began_at = time.seconds
+        time.seconds += seconds
+        open_gate.leave(GOOD, began_at=began_at)
+    assert open_gate.traffic.latency(0.5) == pytest.approx(2, rel=0.02)
+    assert open_gate.traffic.latency(1) == pytest.approx(4, rel=0.02)

@@ -224,3 +224,16 @@ def test_a_rate_limit_that_leaves_no_room_within_the_longest_wait_is_given_up(
     assert attempts.count == 0
     assert attempts.too_long is not None
     assert attempts.too_long.why == "its rate limits leave no room"
+
+
+def test_repetitions_and_waits_are_counted(account: Callable[..., Account], time: Time) -> None:
+    """Each attempt but the first of a request is a repetition; its own waits count, and are none for the limits."""
+    gate = Gate(account(), time.clock)
+    policy = RetryPolicy(max_tries=5, max_wait_seconds=300)
+    verdicts = [_again(), _again(10), _last(), _last()]
+    for _ in range(2):
+        attempt_until_settled(lambda: verdicts.pop(0), gate, policy, time.clock)
+    traffic = gate.traffic
+    assert (traffic.requests, traffic.retries) == (4, 2)
+    assert traffic.waited_seconds == pytest.approx(sum(time.waits))
+    assert traffic.waited_for_limits_seconds == pytest.approx(10, abs=0.01)

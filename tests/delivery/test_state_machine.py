@@ -108,7 +108,7 @@ class Deliveries(RuleBasedStateMachine):
         for settlement in settlements:
             self.check(settlement)
         assert self.error is None or isinstance(self.error, TargetLeadsError)
-        assert self.dispatcher.requests == self.requests
+        assert sum(each.requests for each in self.dispatcher.traffic.values()) == self.requests
 
     @precondition(lambda self: self.ended)
     @rule()

@@ -65,8 +65,8 @@ def settled(outcome: str, lead_id: str = "L-1", original: dict[str, Any] | None 
 def counts_of(*settlements: Settlement) -> dict[str, Any]:
     """The counts of a run with these settlements."""
     report = RunReport("run-1")
-    for _ in settlements:
-        report.receive()
+    for entry in settlements:
+        report.receive(entry.record.stream, entry.provider)
     report.settle(settlements)
     return report.counts()
 
