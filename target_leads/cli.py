@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
@@ -82,6 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     `arguments` stand for those of the process.
     """
+    if sys.stderr is None:  # closed by whoever started the process
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- as long as the process lives
+    if sys.stdout is None:
+        click.echo("Error: standard output is closed, but STATE and answers have to go somewhere.", err=True)
+        sys.exit(TargetLeadsError.exit_status)
     try:
         sys.exit(target_leads.main(arguments, prog_name="target-leads", standalone_mode=False))
     except click.ClickException as error:
@@ -92,6 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except TargetLeadsError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(exit_status_of(error))
+    except OSError as error:
+        click.echo(f"Error: standard output cannot be written: {error.strerror or type(error).__name__}.", err=True)
+        sys.exit(TargetLeadsError.exit_status)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: its message may hold a value, so it is not shown
         click.echo(f"An unforeseen error: {place_of(error)}. Please report it.", err=True)
         sys.exit(TargetLeadsError.exit_status)

@@ -80,7 +80,7 @@ class Pipeline:
         """Ask after the jobs that earlier runs left open, before the first record.
 
         Raises:
-            CredentialsRefused, StoreError: the run has to end. How jobs have ended is committed.
+            CredentialsRefused, RejectLimitReached, StoreError: the run has to end. How jobs have ended is committed.
         """
         if self.store is None or self._dispatcher is None:
             return
@@ -93,6 +93,7 @@ class Pipeline:
             settlements = list(of_one_job)
             if self.store.settle_job(self.report.run_id, settlements):
                 self.report.settle_job(settlements)
+        self._guard.check()
 
     def moment(self) -> datetime.datetime:
         """Now, and later than every moment that was asked for before."""
@@ -135,11 +136,9 @@ class Pipeline:
             ProviderUnavailable: also if the last updates failed, and nothing shows that the provider is alive.
         """
         self._settle_waiting()
-        if self._dispatcher is None:
-            self._guard.check()  # a dry run delivers nothing, which says nothing about the records
-        else:
+        if self._dispatcher is not None:
             self._dispatcher.conclude()
-            self._guard.check_at_end()
+        self._guard.check_at_end()
         self._release()
 
     def close(self, exit_status: int) -> None:

@@ -46,6 +46,8 @@ class RunReport:
         """Jobs of earlier runs that were asked after."""
         self.jobs_of_others = 0
         """Open jobs of accounts that this run's settings do not have: nobody asked after them."""
+        self.records_of_jobs = 0
+        """Records of earlier runs whose jobs ended in this one."""
         self.dead_letters_of_jobs = 0
         """Records of earlier runs that were refused when their jobs ended."""
         self.jobs_ended: Counter[Outcome] = Counter()
@@ -78,6 +80,7 @@ class RunReport:
     def settle_job(self, settlements: Sequence[Settlement]) -> None:
         """Count a job of an earlier run that has ended, and what was refused with it: no record of this run."""
         self.jobs_ended[settlements[-1].outcome] += 1
+        self.records_of_jobs += len(settlements)
         for entry in settlements:
             if entry.outcome.is_dead_letter:
                 self.reasons.add(entry)

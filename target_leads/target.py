@@ -109,9 +109,16 @@ class TargetLeads(Target):
         except RecordsWithoutSchemaException as error:
             self.pipeline.flush()
             raise InputError(str(error)) from None
-        except TargetLeadsError as error:
-            if isinstance(error, InputError):
+        except Interrupted:
+            with contextlib.suppress(
+                TargetLeadsError
+            ):  # nothing is sent any more, but what needs no sending is settled
                 self.pipeline.flush()
+            raise
+        except InputError:
+            self.pipeline.flush()
+            raise
+        except TargetLeadsError:
             raise
         except Exception:
             self.pipeline.flush()

@@ -46,6 +46,8 @@ class Termination:
             os._exit(128 + signal_number)
         self.signal_number = signal_number
         if may_interrupt:
+            self.stopping.set()
+            _thread.start_new_thread(self._leave_in_time, ())
             raise Interrupted(signal_number)
         # In a thread, and one that takes no lock to start: the code that the signal interrupted may hold the event's.
         _thread.start_new_thread(self._stop, ())
@@ -59,6 +61,10 @@ class Termination:
         with contextlib.suppress(OSError):
             # Not by sys.stderr: the interrupted code may be in the middle of a write to it.
             os.write(_STDERR, words.encode())
+        self._leave_in_time()
+
+    def _leave_in_time(self) -> None:
+        """Leave without a word from anybody else, if the run takes too long to end."""
         if not self._is_over.wait(self.shutdown_seconds + _LAST_COMMIT_SECONDS):
             with contextlib.suppress(OSError):
                 os.write(_STDERR, _GIVEN_UP)

@@ -300,6 +300,19 @@ def test_debug_level_shows_what_is_done(ended: Mapping[str, Ended]) -> None:
     assert "1 × generic invalid: $.email must be a valid email (lead bad)" in ended["debug"].stderr
 
 
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_stream_is_no_riddle(closed: int, tmp_path: Path) -> None:
+    """Without standard output nothing is sent, as STATE could not be kept; without standard error all goes on."""
+    command = f"{sys.executable} -m target_leads --config config.json {closed}>&-"
+    (tmp_path / "config.json").write_text(json.dumps({"provider": "perch", "sandbox": True}), encoding="utf-8")
+    ended = subprocess.run(
+        ["/bin/sh", "-c", command], input="", cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == (1 if closed == 1 else 0)
+    if closed == 1:
+        assert ended.stderr == "Error: standard output is closed, but STATE and answers have to go somewhere.\n"
+
+
 def test_last_line_of_a_good_run(ended: Mapping[str, Ended]) -> None:
     """A run that settled everything ends with its counts and its id; each provider has its column before.
 

@@ -234,6 +234,7 @@ def test_a_job_that_its_provider_does_not_know_any_more_becomes_a_dead_letter(sl
 
     A job that has just begun may come to be known yet.
     """
+    slow_jobs["reject_limit"] = "100%"
     with serving(slow_jobs, when(lambda _: False, "")):
         run(slow_jobs, record("L-1", first_name="Ada"))
         write("UPDATE open_jobs SET job_id = 'nobody-knows'")
@@ -246,6 +247,21 @@ def test_a_job_that_its_provider_does_not_know_any_more_becomes_a_dead_letter(sl
     assert rows("SELECT outcome, reason, lead_id FROM dead_letters") == [
         ("failed", "the provider knows no such job any more; whether it wrote the update is not known", "L-1")
     ]
+
+
+@pytest.mark.parametrize(("limit", "records", "stops"), [(0, 1, True), ("10%", 0, True), ("10%", 1, False)])
+def test_jobs_of_earlier_runs_that_end_badly_count_against_the_limit(
+    limit: str | int, records: int, slow_jobs: dict[str, Any], failing_lead: str, *, stops: bool
+) -> None:
+    """A mapping that a slow provider refuses every time must not pass for a run in which all is well."""
+    slow_jobs["reject_limit"] = limit
+    run(slow_jobs, record(failing_lead, first_name="Ada"))
+    given = [record("L-2", first_name="Bo")] * records
+    if stops:
+        with pytest.raises(RejectLimitReached, match="1 of 1 records were refused"):
+            run(slow_jobs, *given)
+    else:
+        assert run(slow_jobs, *given).count(Outcome.UNCONFIRMED) == 1
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_what_the_user_reads() -> None:
     with pytest.raises(RejectLimitReached) as raised:
         guard.check()
     assert str(raised.value) == (
-        "2 of 3 records were refused, more than reject_limit allows. No STATE was printed for this batch. "
+        "2 of 9 records were refused, more than reject_limit allows. No STATE was printed for this batch. "
         "Commonest: 2 × perch rejected: bad (lead L-1). "
         "Mend the mapping or the data and run again, or raise reject_limit."
     )
