@@ -6,13 +6,10 @@ import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 from target_leads.changes import Accepted, after, without_all
 from target_leads.models import OVERTAKEN, Outcome
 from target_leads.store.dead_letters import still_open
 from target_leads.store.leads import LeadRow, announce, forget, outdate_dead_letters, read, write
-from target_leads.store.tables import runs
 
 if TYPE_CHECKING:
     import datetime
@@ -27,13 +24,6 @@ if TYPE_CHECKING:
 _AS_BEFORE = frozenset({Outcome.REJECTED, Outcome.UNSETTLED})
 """Outcomes of updates that were not written."""
 _CLOSED = "the dead letter was closed meanwhile"
-
-
-def _going_on(connection: Connection, run_ids: set[str]) -> set[str]:
-    """Those of some runs that have not ended."""
-    wanted = run_ids - {""}
-    query = select(runs.c.run_id).where(runs.c.run_id.in_(wanted), runs.c.finished_at.is_(None))
-    return set(connection.scalars(query)) if wanted else set()
 
 
 class Memory:
@@ -73,7 +63,6 @@ class Memory:
         there = read(connection, {update.lead for update in updates})
         letters = {update.lead: update.record.dead_letter_id for update in updates}
         are_open = still_open(connection, {letter for letter in letters.values() if letter is not None})
-        going_on = _going_on(connection, {row.accepted.run_id for row in there.values() if not row.accepted.fields})
         left_alone: dict[Lead, str] = {}
         for update in updates:
             lead, now = update.lead, there[update.lead].accepted if update.lead in there else None
@@ -83,8 +72,6 @@ class Memory:
                 left_alone[lead] = OVERTAKEN
             else:
                 self._note(run_id, update, now)
-                if now is not None and now.run_id in going_on - {run_id}:  # or killed, with its last word unknown
-                    self._shared.add(lead)
         announce(connection, run_id, {update.lead for update in updates} - left_alone.keys())
         return left_alone
 
