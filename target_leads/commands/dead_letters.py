@@ -98,7 +98,8 @@ def list_(*, config_paths: tuple[str, ...], which: DeadLetterFilter, as_format: 
         print_json(rows)
     elif rows:
         shown = [{**row, "filed": minute_text(row["created_at"])} for row in rows]
-        print_table(shown, ["id", "filed", "stream", "provider", "lead_id", "outcome", "reason"])
+        columns = ["id", "filed", "stream", "provider", "lead_id", "outcome", "reason"]
+        print_table(shown, columns, optional=["stream", "filed"])
     else:
         click.echo(_NONE)
 
