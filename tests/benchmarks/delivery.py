@@ -35,7 +35,7 @@ from requests.adapters import HTTPAdapter
 from target_leads.clock import Clock
 from target_leads.delivery import Dispatcher, RetryPolicy, Service, Transport
 from target_leads.delivery.request_builder import update_request
-from target_leads.models import LeadUpdate, Outcome, Record
+from target_leads.models import LeadUpdate, Outcome, Record, Settlement
 from target_leads.providers import load_folder
 from target_leads.providers.account import Account
 
@@ -97,7 +97,10 @@ def delivery(work: Work) -> Iterator[Callable[[], int]]:
             open_service=open_service, stopping=stopping, clock=clock, confirm_timeout_seconds=60, shutdown_seconds=5
         )
         stack.callback(dispatcher.close)
-        yield lambda: sum(settlement.outcome is Outcome.DELIVERED for settlement in dispatcher.deliver(work.updates))
+        yield lambda: sum(
+            isinstance(entry, Settlement) and entry.outcome is Outcome.DELIVERED
+            for entry in dispatcher.deliver(work.updates)
+        )
 
 
 @contextlib.contextmanager
