@@ -289,5 +289,5 @@ class TargetLeads(Target):
         self.pipeline.checkpoint(message_dict["value"])
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- the SDK's signature
-        """Stop taking records and let what is in flight finish; a second signal leaves at once."""
+        """Stop taking records and let what is in flight finish; the same signal again leaves at once."""
         self._termination.handle(signum, may_interrupt=self._reader.is_waiting)

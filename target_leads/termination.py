@@ -19,7 +19,10 @@ _GIVEN_UP = (
 
 
 class Termination:
-    """The first signal ends a run in order, a second one at once."""
+    """A signal ends a run in order, the same signal again at once.
+
+    Another signal is not another wish: Ctrl+C at a terminal reaches the run, and Meltano, which sends SIGTERM after it.
+    """
 
     def __init__(self) -> None:
         """Nothing has asked for it yet."""
@@ -37,13 +40,15 @@ class Termination:
         return bool(self.signal_number) or self.stopping.is_set()
 
     def handle(self, signal_number: int, *, may_interrupt: bool) -> None:
-        """Stop taking records and let what is in flight finish; a second signal leaves at once.
+        """Stop taking records and let what is in flight finish; the same signal again leaves at once.
 
         Raises:
             Interrupted: at once, where the code that the signal met bears it.
         """
         if self.signal_number:
-            os._exit(128 + signal_number)
+            if signal_number == self.signal_number:
+                os._exit(128 + signal_number)
+            return
         self.signal_number = signal_number
         if may_interrupt:
             self.stopping.set()

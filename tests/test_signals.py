@@ -246,14 +246,27 @@ def test_a_store_that_does_not_answer_holds_up_no_stop(
     assert counts(tmp_path)["exit_status"] is None
 
 
-def test_a_second_signal_leaves_at_once(
+def test_the_same_signal_again_leaves_at_once(
     provider: Provider, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     """Whoever asks twice does not want to wait, not even for the answer that shutdown_seconds allows for."""
     process = start(record("a"), state(1), batch_size_rows=1)
     assert provider.request() == "a"
-    stop(process, signal.SIGINT)
+    stop(process, signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
     assert outcome_of(process) == (143, "")
     assert counts(tmp_path)["exit_status"] is None
     assert reported(tmp_path)["exit_status"] is None  # what an earlier run has left there would look like success
+
+
+def test_ctrl_c_below_a_parent_that_passes_it_on_ends_in_order(
+    provider: Provider, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """Ctrl+C reaches every process of a terminal, and Meltano then sends SIGTERM: that is one wish, not two."""
+    process = start(record("a"), state(1), batch_size_rows=1)
+    assert provider.request() == "a"
+    stop(process, signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    provider.answer()
+    assert outcome_of(process) == (130, "")
+    assert counts(tmp_path) == {"received": 1, "delivered": 1, "unsettled": 0, "exit_status": 130}
