@@ -15,6 +15,7 @@ from target_leads.redaction import without_secrets
 from target_leads.store.engine import engine_of
 from target_leads.store.errors import words_of
 from target_leads.store.migration import newer_store
+from target_leads.store.ownership import stranger
 from target_leads.store.tables import VERSION, metadata, versions
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def condition_of(store_url: str, *, seconds: int = _SECONDS) -> Condition:
     try:
         with engine.connect() as connection:
             findings = list(_sqlite(connection) if path is not None else _postgresql(connection))
-            version = _version(connection)
+            findings += [finding] if (finding := stranger(connection)) else []
+            version = None if findings else _version(connection)
     except SQLAlchemyError as error:
         findings, version = [f"cannot be used: {words_of(error)}. See that it is not damaged, and not locked"], None
     finally:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, inspect, select, update
 
-from target_leads.exceptions import StoreError
+from target_leads.exceptions import SettingsError, StoreError
 from target_leads.redaction import without_secrets
 from target_leads.store.errors import store_errors
+from target_leads.store.locking import transaction
+from target_leads.store.ownership import stranger
 from target_leads.store.tables import CHANGES, FINGERPRINT_KEY, VERSION, keys, metadata, versions
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-_LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7232402)"}
-"""What keeps two runs from making tables at once, until the transaction ends. The number is any, but always this."""
-BACKENDS = frozenset(_LOCKS)
+BACKENDS = frozenset({"sqlite", "postgresql"})
 """The databases that can be a store."""
 
 
@@ -25,10 +25,12 @@ def make_tables(engine: Engine, store_url: str) -> None:
     """Make what is missing. One run at a time: two may open a new store at once.
 
     Raises:
+        SettingsError: another program's tables are there.
         StoreError: the database cannot be used, or a newer release wrote it.
     """
-    with store_errors(store_url), engine.begin() as connection:
-        connection.exec_driver_sql(_LOCKS[engine.dialect.name])
+    with store_errors(store_url), transaction(engine) as connection:
+        if finding := stranger(connection):
+            raise SettingsError([f"store_url: {without_secrets(store_url)} {finding}."])
         versions.create(connection, checkfirst=True)
         version = connection.scalar(select(func.max(versions.c.version)))
         if version is None:

@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import os
 import socket
-import sqlite3
 import stat
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -425,17 +424,6 @@ def test_a_damaged_file(tmp_path: Path) -> None:
     assert str(raised.value).startswith(f"The store sqlite:///{path} cannot be used: file is not a database. ")
     assert SECRET not in str(raised.value)
     assert path.read_bytes() == SECRET.encode() * 1000
-
-
-def test_a_database_of_another_program(tmp_path: Path) -> None:
-    """A database that has a table of the store's name with other columns is not written to."""
-    path = tmp_path / "store.db"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE versions (number TEXT)")
-    connection.close()
-    with pytest.raises(StoreError, match=r"no such column: versions\.version"):
-        Store(f"sqlite:///{path}", now=lambda: NOW)
-    assert rows(f"sqlite:///{path}", "SELECT name FROM sqlite_master") == [{"name": "versions"}]
 
 
 EXAMPLES = "Give one such as sqlite:///target-leads.db or postgresql://user@host/database."
