@@ -29,11 +29,11 @@ format: .venv/dev.stamp ## put the code in the house style
 sandbox: .venv/run.stamp ## serve the emulator until Ctrl+C
 	$(BIN)/target-leads sandbox
 
-settings: .venv/dev.stamp ## write docs/settings.md and meltano.yml anew from the settings
+settings: .venv/dev.stamp ## write docs/settings.md, docs/target-leads.yml and meltano.yml anew from the settings
 	$(BIN)/python tests/generated.py
 
 clean: ## remove what the other commands made
-	rm -rf .venv $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .pipelines $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 
 .venv/run.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "target-leads needs Python 3.10 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'

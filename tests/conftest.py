@@ -19,6 +19,8 @@ from target_leads.sandbox import Emulator, running
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sqlalchemy import Engine
+
 TESTS = Path(__file__).parent
 os.environ["PYTHONWARNINGS"] = "ignore:Python 3.10 reached its end of life"  # for processes that tests start
 OWN_PROVIDERS = TESTS / "providers"
@@ -54,23 +56,30 @@ def generic_config(sandbox_url: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def postgresql_url() -> Iterator[str]:
-    """URL of a new and empty schema, dropped after the test. Without a server the test is skipped, but not in CI."""
-    schema = f"target_leads_{uuid.uuid4().hex}"
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Engine]:
+    """A PostgreSQL server to test with. Without one the test is skipped, but not in CI."""
     try:
         engine = create_engine(_POSTGRESQL, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5})
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE SCHEMA {schema}"))
+        engine.connect().close()
     except (DBAPIError, ModuleNotFoundError) as error:
         message = f"no PostgreSQL to test with: {error}"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    yield f"{_POSTGRESQL}?options=-csearch_path%3D{schema}"
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: Engine) -> Iterator[str]:
+    """URL of a new and empty schema, dropped after the test."""
+    schema = f"target_leads_{uuid.uuid4().hex}"
+    with postgresql_server.connect() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    yield f"{_POSTGRESQL}?options=-csearch_path%3D{schema}"
+    with postgresql_server.connect() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from target_leads.about import settings_table
+from target_leads.providers import bundled
 from target_leads.settings_reference import rows
 from target_leads.target import TargetLeads
 
 if TYPE_CHECKING:
+    from target_leads.providers import Definition
     from target_leads.settings_reference import SettingRow
 
 ROOT = Path(__file__).parent.parent
@@ -19,11 +21,10 @@ ROOT = Path(__file__).parent.parent
 _KINDS = {"number": "decimal", "string or integer": "string"}
 _FROM_THE_SDK = ("faker_config.", "stream_maps.")
 
-_MELTANO = """\
-# A Meltano project around this checkout. Try it: meltano install, then
-# meltano invoke target-leads --input sample_data/leads.singer.jsonl
-# The settings are made from the target's own by `make settings`; a test holds them in step.
-requires_meltano: ">=3.6"
+_PROJECT = """\
+# A Meltano project around this checkout. Try it: meltano install, then meltano run tap-singer-jsonl target-leads
+# What stands under the loader is made from the target's own settings by `make settings`; a test holds it in step.
+requires_meltano: ">=4,<5"
 default_environment: sandbox
 send_anonymous_usage_stats: false
 
@@ -51,16 +52,36 @@ environments:
 - name: production
 
 plugins:
-  loaders:
-  - name: target-leads
-    namespace: target_leads
-    pip_url: -e .
-    executable: target-leads
-    capabilities:
-{capabilities}
+  extractors:
+  - name: tap-singer-jsonl # replays files such as sample_data/leads.singer.jsonl
+    namespace: tap_singer_jsonl
+    pip_url: tap-singer-jsonl setuptools<70
+    python: "3.11" # what it needs cannot be installed on a later one
+    executable: tap-singer-jsonl
+    capabilities: [discover]
     settings:
-{settings}
+    - name: local
+      kind: object
+    config:
+      local:
+        folders: [sample_data]
+  loaders:
 """
+
+_DEFINITION = """\
+# The loader target-leads, for a Meltano project of yours: meltano add target-leads --from-ref target-leads.yml
+# The package is on no index yet: Meltano installs what the variable TARGET_LEADS_SOURCE names, a checkout or a wheel,
+# with what a store on PostgreSQL needs. Set it in the environment or in .env, as an absolute path.
+# Made from the target's own settings by `make settings`; a test holds it in step.
+"""
+
+_COMMANDS = {
+    "dead-letters": ("--config ENV dead-letters list", "What was refused and is not settled yet, and why."),
+    "runs": ("--config ENV runs list", "The last runs, and how each ended."),
+    "sandbox": ("sandbox", "An emulator of every provider on this machine."),
+}
+"""What ``meltano invoke target-leads:runs`` does. Meltano hands such a command no config file but variables, in which
+there is no setting of a provider, so these are commands that need none."""
 
 
 def settings_page() -> str:
@@ -77,11 +98,37 @@ def settings_page() -> str:
 
 def meltano_project() -> str:
     """The text of meltano.yml."""
-    settings = [_meltano_setting(row) for row in rows(_schema()) if _is_for_meltano(row)]
-    return _MELTANO.format(
-        capabilities="\n".join(f"    - {capability}" for capability in TargetLeads.capabilities),
-        settings="\n".join(f"    {line}" for line in _yaml(settings).splitlines()),
-    )
+    loader = _yaml([_loader(pip_url="-e .[postgres]")])
+    return _PROJECT + "".join(f"  {line}\n" for line in loader.splitlines())
+
+
+def meltano_definition() -> str:
+    """The text of docs/target-leads.yml, which ``meltano add --from-ref`` reads."""
+    return _DEFINITION + _yaml(_loader(pip_url="${TARGET_LEADS_SOURCE}[postgres]"))
+
+
+def _loader(*, pip_url: str) -> dict[str, Any]:
+    schema = _schema()
+    return {
+        "name": "target-leads",
+        "namespace": "target_leads",
+        "pip_url": pip_url,
+        "executable": "target-leads",
+        "capabilities": [str(capability) for capability in TargetLeads.capabilities],
+        "settings_group_validation": [
+            [f"providers.{name}.{setting}" for setting in definition.settings if _must_be_given(definition, setting)]
+            for name, definition in sorted(bundled().items())
+        ],
+        "settings": [_meltano_setting(row) for row in rows(schema) if _is_for_meltano(row)],
+        "commands": {
+            name: {"args": arguments, "description": description}
+            for name, (arguments, description) in _COMMANDS.items()
+        },
+    }
+
+
+def _must_be_given(definition: Definition, setting: str) -> bool:
+    return definition.settings[setting].default is None
 
 
 def _schema() -> dict[str, Any]:
@@ -119,4 +166,5 @@ def _yaml(value: object) -> str:
 
 if __name__ == "__main__":
     (ROOT / "docs" / "settings.md").write_text(settings_page(), encoding="utf-8")
+    (ROOT / "docs" / "target-leads.yml").write_text(meltano_definition(), encoding="utf-8")
     (ROOT / "meltano.yml").write_text(meltano_project(), encoding="utf-8")

@@ -36,6 +36,20 @@ def test_meltano_project_is_in_step(generated: Any) -> None:
     assert (generated.ROOT / "meltano.yml").read_text(encoding="utf-8") == generated.meltano_project()
 
 
+def test_definition_for_meltano_is_in_step(generated: Any) -> None:
+    """docs/target-leads.yml is what `make settings` writes; but for where it comes from, it is the project's loader."""
+    written = (generated.ROOT / "docs" / "target-leads.yml").read_text(encoding="utf-8")
+    assert written == generated.meltano_definition()
+    (loader,) = yaml.safe_load(generated.meltano_project())["plugins"]["loaders"]
+    assert yaml.safe_load(written) == {**loader, "pip_url": "${TARGET_LEADS_SOURCE}[postgres]"}
+
+
+def test_capabilities_are_those_that_there_are(generated: Any) -> None:
+    """Nothing is deleted, softly or hard, and ACTIVATE_VERSION, which would do so, has no effect."""
+    (loader,) = yaml.safe_load(generated.meltano_project())["plugins"]["loaders"]
+    assert loader["capabilities"] == ["about", "stream-maps", "schema-flattening", "batch", "structured-logging"]
+
+
 def test_meltano_knows_every_setting_of_every_provider(generated: Any) -> None:
     """A credential has a Meltano setting of its own, marked sensitive, so that Meltano never shows it."""
     project = yaml.safe_load(generated.meltano_project())
