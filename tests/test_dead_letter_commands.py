@@ -315,6 +315,13 @@ def test_the_same_bad_row_in_the_next_run_is_the_same_dead_letter(shop: Shop) ->
     assert shop.rows("SELECT run_id FROM dead_letters WHERE lead_id = 'a'") == [(run_id,)]
 
 
+def test_what_the_tap_says_of_itself_makes_no_other_row(shop: Shop) -> None:
+    """Taps add when they read a row, which differs each time."""
+    for hour in (1, 2, 3):
+        shop.command(messages=[SCHEMA, record(None, note="same", _sdc_extracted_at=f"2026-03-29T0{hour}:00:00Z")])
+    assert shop.rows("SELECT count(*) FROM dead_letters WHERE record LIKE '%same%'") == [(1,)]
+
+
 def test_a_row_that_comes_twice_has_two_dead_letters_and_no_more(shop: Shop) -> None:
     """However often the tap sends the table in which it stands twice."""
     for _ in range(3):

@@ -84,6 +84,11 @@ def record_text(record: Record) -> str:
     return simplejson.dumps(record.original, use_decimal=True, allow_nan=True, default=str)
 
 
+def without_metadata(record: Record) -> dict[str, Any]:
+    """A record without what the tap says of its own doings, such as when it read the row."""
+    return {name: value for name, value in record.original.items() if not name.startswith("_sdc_")}
+
+
 def record_of(text: str) -> Mapping[str, Any]:
     """The record that `record_text` wrote."""
     record: Mapping[str, Any] = simplejson.loads(text, use_decimal=True, allow_nan=True)

@@ -27,7 +27,7 @@ from target_leads.store.open_jobs import (
 )
 from target_leads.store.past_runs import PastRun, ReasonCount, commonest_reasons, newest_runs, runs_beginning_with
 from target_leads.store.retention import remove_older
-from target_leads.store.rows import dead_letter_row, outcome_row, settlement_row
+from target_leads.store.rows import dead_letter_row, outcome_row, settlement_row, without_metadata
 from target_leads.store.tables import FINGERPRINT_KEY, dead_letters, keys, outcomes, runs
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class Store:
             elif entry.outcome.is_dead_letter:
                 received_at = entry.record.received_at or settled_at
                 row = {"run_id": run_id, "created_at": received_at, **settlement_row(entry), **dead_letter_row(entry)}
-                row["digest"] = self.fingerprints.of(row["stream"], row["account"], row["record"])
+                row["digest"] = self.fingerprints.of(row["stream"], row["account"], without_metadata(entry.record))
                 if not refile(connection, run_id, row["digest"], row):
                     refused.append(row)
         if told:
