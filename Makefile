@@ -3,8 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_STORE := .demo
+PYTHON_LOWEST ?= $(lastword python3.10 $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python))
+LOWEST := .lowest/bin
+INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test bench lint format sandbox settings clean
+.PHONY: demo test lowest bench lint format sandbox settings clean
 
 demo: .venv/run.stamp ## deliver the sample leads to an emulator of all five providers
 	@rm -rf $(DEMO_STORE) && mkdir -p $(DEMO_STORE)
@@ -12,6 +15,9 @@ demo: .venv/run.stamp ## deliver the sample leads to an emulator of all five pro
 
 test: .venv/dev.stamp ## run the tests; PYTEST_ARGS adds to the command
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lowest: .lowest/run.stamp ## run the tests with the lowest versions that pyproject.toml lets in, on the lowest Python
+	$(LOWEST)/python -m pytest $(PYTEST_ARGS)
 
 bench: .venv/dev.stamp ## how fast updates are delivered, beside bare pools of requests; BENCH_ARGS adds to the command
 	$(BIN)/python -m tests.benchmarks.delivery $(BENCH_ARGS)
@@ -29,18 +35,24 @@ format: .venv/dev.stamp ## put the code in the house style
 sandbox: .venv/run.stamp ## serve the emulator until Ctrl+C
 	$(BIN)/target-leads sandbox
 
-settings: .venv/dev.stamp ## write docs/settings.md, docs/target-leads.yml and meltano.yml anew from the settings
+settings: .venv/dev.stamp ## write docs/settings.md, docs/target-leads.yml, meltano.yml and constraints-lowest.txt anew
 	$(BIN)/python tests/generated.py
+	$(BIN)/python tests/requirements.py
 
 clean: ## remove what the other commands made
-	rm -rf .venv .pipelines $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .lowest .pipelines $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 
 .venv/run.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "target-leads needs Python 3.10 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable .
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,postgres]'
+	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable '.[dev,postgres]'
+	@touch $@
+
+.lowest/run.stamp: pyproject.toml constraints-lowest.txt
+	rm -rf .lowest && $(PYTHON_LOWEST) -m venv .lowest
+	$(LOWEST)/python $(INSTALL) --constraint constraints-lowest.txt --editable '.[postgres]' hatchling hypothesis pytest pyyaml
 	@touch $@

@@ -86,6 +86,7 @@ def running(application: Application, *, port: int = 0) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+        listener.close()  # older releases of uvicorn leave it open when they are stopped before they are ready
 
 
 def _listener(port: int) -> socket.socket:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from target_leads.providers import Definition
 
 _SERVE = """
-import pathlib, sys
+import pathlib, signal, sys
 from target_leads.providers import load
 from target_leads.sandbox import serve
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a script started the tests in the background
 folders = [pathlib.Path(folder) for folder in sys.argv[2:]]
 serve(port=0, scenario="healthy", definitions=load(folders), until_stdin_closes=sys.argv[1] == "child")
 """
