@@ -105,7 +105,9 @@ def reduced(
         for name, value in update.fields.items()
         if name != id_field and not _is_accepted(accepted.fields.get(name), hashes[name])
     }
-    update = dataclasses.replace(update, differing=tuple(field_names(changes)))
+    by_key = {name: value for name, value in changes.items() if isinstance(hashes[name], dict)}
+    differing = [*field_names(by_key), *(changes.keys() - by_key)]  # what differs inside of others is not known
+    update = dataclasses.replace(update, differing=tuple(sorted(differing)))
     if not definition.update.partial:
         return update if changes or hashes.keys() != accepted.fields.keys() else None
     if not changes:
