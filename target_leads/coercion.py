@@ -150,6 +150,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def can_be_taken(place: Place, kind: str, text_format: str = "", *, coerces: bool) -> bool:
     """Whether some value of a JSON type, and of a format if it is a text, can end as one that a place takes."""
     types = place.types
+    if kind == "string" and place.labels:
+        return True
     if kind == "string" and text_format in _EXAMPLES and place.formats and not place.is_code:
         convert = conversion(place, coerces=coerces, omits_nulls=False)
         return place.takes(_EXAMPLES[text_format] if convert is None else convert(_EXAMPLES[text_format]))

@@ -123,7 +123,7 @@ def _kinds(schema: object) -> Sequence[str]:
     if not isinstance(schema, dict) or {"anyOf", "oneOf", "allOf", "$ref"} & schema.keys():
         return ()
     named = schema.get("type", ())
-    kinds = [named] if isinstance(named, str) else named
+    kinds = [named] if isinstance(named, str) else named if isinstance(named, list) else []
     return [kind for kind in kinds if kind != "null"] if all(isinstance(kind, str) for kind in kinds) else ()
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from target_leads.delivery import Plan
     from target_leads.report import RunReport
 
+_LONGEST_REPORT_BYTES = 10_000_000
 FORMAT_VERSION = 1
 """Of the shape below. It grows when a key goes or changes its meaning; new keys may come at any time."""
 _REASONS_TOLD = 20
@@ -95,11 +96,18 @@ def path_findings(path: object) -> Iterator[str]:
     """What keeps a report from being written to a path, if there is one, as far as a look can tell."""
     if not isinstance(path, str) or not path:
         return
-    file = Path(os.path.realpath(path))
+    try:
+        file = Path(os.path.realpath(path))
+        file.exists()
+    except (OSError, ValueError):  # such as a NUL in it
+        yield "report_path: is no path. Name a file."
+        return
     if file.is_dir():
         yield f"report_path: {path} is a folder. Name a file."
     elif file.exists() and not file.is_file():
         yield f"report_path: {path} is no file. Name one."
+    elif file.exists() and not _is_ours(file):
+        yield f"report_path: {path} holds something that is no report. Name another file, or remove that one."
     elif not file.parent.is_dir():
         yield f"report_path: there is no folder {Path(path).parent}. Make it, or name another."
     elif not os.access(file.parent, os.W_OK | os.X_OK):
@@ -115,7 +123,7 @@ def write_report(path: str, content: dict[str, Any]) -> None:
     file = Path(os.path.realpath(path))
     if file.exists() and not file.is_file():  # a rename would put the report in the place of a device
         raise OSError(errno.EINVAL, "is no file")
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=".report.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(content, stream, indent=2)
@@ -125,6 +133,16 @@ def write_report(path: str, content: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a file is empty or an earlier report: no store and no settings must be lost to a slip of the pen."""
+    try:
+        text = file.read_text(encoding="utf-8") if file.stat().st_size <= _LONGEST_REPORT_BYTES else "too long"
+        content = json.loads(text) if text else {"format_version": FORMAT_VERSION}
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and "format_version" in content
 
 
 def _counts(counter: Counter[Outcome]) -> dict[str, int]:

@@ -38,10 +38,11 @@ def do_run(
     complaints = _write_report(run.report_path, report)  # first: whoever reads standard error may be gone
     if prints_report:
         click.echo(json.dumps(report, indent=2))
-    if run.began:  # else what is wrong with the path is told among the other mistakes
-        for line in (*run.summary(ending), *complaints):
-            click.echo(line, err=True)
-    click.echo(ending.last_line, err=True)
+    with contextlib.suppress(OSError):  # nobody reads it, which changes nothing of what was delivered
+        if run.began:  # else what is wrong with the path is told among the other mistakes
+            for line in (*run.summary(ending), *complaints):
+                click.echo(line, err=True)
+        click.echo(ending.last_line, err=True)
     return ending.exit_status
 
 
@@ -122,8 +123,9 @@ def _write_report(path: str, content: dict[str, Any]) -> list[str]:
     if path:
         try:
             write_report(path, content)
-        except OSError as error:
-            return [f"The report could not be written to {path}: {error.strerror}."]
+        except (OSError, ValueError) as error:
+            words = error.strerror if isinstance(error, OSError) else "it is no path"
+            return [f"The report could not be written to {path}: {words}."]
     return []
 
 

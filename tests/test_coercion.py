@@ -355,6 +355,7 @@ def test_a_number_comes_back_from_its_text(number: Decimal) -> None:
         ({"enum": ["1"]}, "integer", "", False, True),
         (OBJECT, "string", "", False, True),
         ({"type": "array"}, "string", "", False, True),
+        ({"enum": [1, 2], "labels": {"Gold": 1}}, "string", "", True, True),
         ({}, "object", "", True, True),
     ],
 )

@@ -110,3 +110,10 @@ def test_every_documented_field_is_there(name: str) -> None:
         definition.lead_schema.properties.keys() - {definition.lead_id.body_field}
     )
     assert all(field.kind and field.description for field in fields)
+
+
+def test_a_schema_that_refers_to_itself_is_listed_to_a_depth(described: Callable[..., list[Field]]) -> None:
+    """Records may nest as deep as they like; a list for people ends."""
+    node = {"type": "object", "properties": {"child": {"$ref": "#/$defs/node"}}, "additionalProperties": False}
+    names = [field.name for field in described({"tree": {"$ref": "#/$defs/node"}}, **{"$defs": {"node": node}})]
+    assert names == ["tree" + ".child" * 7]

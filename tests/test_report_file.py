@@ -13,7 +13,7 @@ from target_leads import __version__
 from target_leads.delivery import Plan
 from target_leads.models import LeadUpdate, Outcome, Record, Settlement
 from target_leads.report import RunReport
-from target_leads.report_file import Ending, report_as_json, write_report
+from target_leads.report_file import Ending, path_findings, report_as_json, write_report
 from target_leads.traffic import Traffic
 
 ENDED = Ending(exit_status=75, last_line="perch is down.", finished_at=1_700_000_004.25, input_lines=7)
@@ -205,3 +205,20 @@ def test_what_is_no_file_is_not_replaced(kind: str, tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"is no file|No such file or directory"):
         write_report(str(path), {})
     assert (path.lstat().st_mode if path.exists() else None) == before
+
+
+@pytest.mark.parametrize("name", ["target-leads.db", "config.json", "empty", "report.json"])
+def test_what_is_no_report_is_not_replaced(name: str, tmp_path: Path) -> None:
+    """A slip of the pen must cost neither the store nor the settings; an earlier report and an empty file may go."""
+    (tmp_path / "target-leads.db").write_bytes(b"SQLite format 3\0\xff")
+    (tmp_path / "config.json").write_text('{"provider": "perch"}')
+    (tmp_path / "empty").touch()
+    (tmp_path / "report.json").write_text('{"format_version": 1}')
+    path = tmp_path / name
+    told = f"report_path: {path} holds something that is no report. Name another file, or remove that one."
+    assert list(path_findings(str(path))) == ([] if name in {"empty", "report.json"} else [told])
+
+
+def test_what_is_no_path_is_a_finding() -> None:
+    """No file can be called so."""
+    assert list(path_findings("a\0b")) == ["report_path: is no path. Name a file."]

@@ -23,6 +23,8 @@ _KINDS = {
     "object": "object",
     "string": "text",
 }
+_DEEPEST = 6
+"""Objects in objects that are listed."""
 _RULES = {
     "exclusiveMaximum": "less than {}",
     "exclusiveMinimum": "more than {}",
@@ -97,6 +99,9 @@ class _Reader:
     def _field(self, name: str, schema: object, about: str, *, required: bool) -> Iterator[Field]:
         shapes = self._shapes(schema)
         about = _text(shapes, "description") or about
+        if name.count(".") + name.count("[]") > _DEEPEST:  # a schema may refer to itself
+            yield self._described(name, shapes, about, required=required)
+            return
         below = {key: inner for shape in shapes for key, inner in shape.get("properties", {}).items()}
         needed = [key for shape in shapes for key in shape.get("required", ())]
         free = [shape["additionalProperties"] for shape in shapes if shape.get("additionalProperties")]
