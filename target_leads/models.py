@@ -168,6 +168,7 @@ class Settlement:
     provider: str = ""
     account: str = ""
     base_url: str = ""
+    """Of a record that was not sent; else its update says it."""
     lead_id: str = ""
     reason: str = ""
     """Why, in words that are the same for the same cause, so that they can be counted."""

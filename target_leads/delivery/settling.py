@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_leads.models import Outcome, Settlement
 
@@ -11,34 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from target_leads.delivery.retry import Result
-    from target_leads.models import LeadUpdate
+    from target_leads.models import LeadUpdate, Record
 
 _MERGED = "a later record of the same batch carried it further"
 
 
 def unsettled(update: LeadUpdate) -> Settlement:
     """An update that was not sent, as the run stops."""
-    return Settlement(
-        record=update.record,
-        outcome=Outcome.UNSETTLED,
-        provider=update.provider,
-        account=update.account,
-        lead_id=update.lead_id,
-        update=update,
-    )
+    return _settled(update, update.record, Outcome.UNSETTLED, update=update)
 
 
 def superseded(update: LeadUpdate, reason: str) -> Iterator[Settlement]:
     """Settlements for every record of an update that must not be sent, for this reason."""
     for part in update.parts or (update,):
-        yield Settlement(
-            record=part.record,
-            outcome=Outcome.SUPERSEDED,
-            provider=update.provider,
-            account=update.account,
-            lead_id=update.lead_id,
-            reason=reason,
-        )
+        yield _settled(update, part.record, Outcome.SUPERSEDED, reason=reason)
 
 
 def settlements_of(result: Result) -> Iterator[Settlement]:
@@ -53,22 +39,12 @@ def settlements_of(result: Result) -> Iterator[Settlement]:
     outcome = verdict.kind.last_outcome
     *earlier, _ = update.parts or (update,)
     for part in earlier if outcome is Outcome.DELIVERED else ():
-        yield Settlement(
-            record=part.record,
-            outcome=Outcome.SUPERSEDED,
-            provider=update.provider,
-            account=update.account,
-            lead_id=update.lead_id,
-            reason=_MERGED,
-            job_id=verdict.job_id,
-        )
+        yield _settled(update, part.record, Outcome.SUPERSEDED, reason=_MERGED, job_id=verdict.job_id)
     for part in (update,) if outcome is Outcome.DELIVERED else update.parts or (update,):
-        yield Settlement(
-            record=part.record,
-            outcome=outcome,
-            provider=update.provider,
-            account=update.account,
-            lead_id=update.lead_id,
+        yield _settled(
+            update,
+            part.record,
+            outcome,
             reason="" if outcome is Outcome.DELIVERED else verdict.reason,
             status=verdict.status,
             error_code=verdict.error_code,
@@ -78,3 +54,9 @@ def settlements_of(result: Result) -> Iterator[Settlement]:
             update=update,
             job_id=verdict.job_id,
         )
+
+
+def _settled(about: LeadUpdate, record: Record, outcome: Outcome, **told: Any) -> Settlement:  # noqa: ANN401 -- its fields
+    return Settlement(
+        record=record, outcome=outcome, provider=about.provider, account=about.account, lead_id=about.lead_id, **told
+    )
