@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module, metadata
+from importlib import import_module, metadata, resources
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
@@ -48,7 +48,12 @@ class _Subcommands(click.Group):
 )
 @click.option("--dry-run", is_flag=True, help="Validate, map and compare, report what would be sent; send nothing.")
 @click.option("--about", is_flag=True, help="Print what the target can do and every setting.")
-@click.option("--format", "about_format", type=click.Choice(["json", "markdown"]), help="How --about prints.")
+@click.option(
+    "--format",
+    "about_format",
+    type=click.Choice(["json", "markdown", "meltano"]),
+    help="How --about prints. meltano: the definition of the loader, for meltano add --from-ref.",
+)
 @click.option("--version", is_flag=True, help="Print the version.")
 @click.pass_context
 def target_leads(
@@ -64,6 +69,8 @@ def target_leads(
     """Deliver lead updates, read as Singer messages, to partner APIs."""
     if version:
         click.echo(f"target-leads v{metadata.version('target-leads')}, Meltano SDK v{metadata.version('singer-sdk')}")
+    elif about and about_format == "meltano":
+        click.echo(resources.files("target_leads").joinpath("target-leads.yml").read_text(encoding="utf-8"), nl=False)
     elif context.invoked_subcommand is None:
         from target_leads.target import TargetLeads  # noqa: PLC0415 -- the SDK takes half a second, subcommands none of it
 

@@ -70,6 +70,7 @@ plugins:
 
 _DEFINITION = """\
 # The loader target-leads, for a Meltano project of yours: meltano add target-leads --from-ref target-leads.yml
+# `target-leads --about --format meltano` prints it.
 # The package is on no index yet: Meltano installs what the variable TARGET_LEADS_SOURCE names, a checkout or a wheel,
 # with what a store on PostgreSQL needs. Set it in the environment or in .env, as an absolute path.
 # Made from the target's own settings by `make settings`; a test holds it in step.
@@ -82,6 +83,10 @@ _COMMANDS = {
 }
 """What ``meltano invoke target-leads:runs`` does. Meltano hands such a command no config file but variables, in which
 there is no setting of a provider, so these are commands that need none."""
+
+
+_SOURCE = '"${TARGET_LEADS_SOURCE}[postgres]"'
+"""In quotes, as Meltano reads it like a shell: a path may have a space in it."""
 
 
 def settings_page() -> str:
@@ -103,8 +108,8 @@ def meltano_project() -> str:
 
 
 def meltano_definition() -> str:
-    """The text of docs/target-leads.yml, which ``meltano add --from-ref`` reads."""
-    return _DEFINITION + _yaml(_loader(pip_url="${TARGET_LEADS_SOURCE}[postgres]"))
+    """The text of docs/target-leads.yml, which ``meltano add --from-ref`` reads, and of the package's copy."""
+    return _DEFINITION + _yaml(_loader(pip_url=_SOURCE))
 
 
 def _loader(*, pip_url: str) -> dict[str, Any]:
@@ -167,4 +172,5 @@ def _yaml(value: object) -> str:
 if __name__ == "__main__":
     (ROOT / "docs" / "settings.md").write_text(settings_page(), encoding="utf-8")
     (ROOT / "docs" / "target-leads.yml").write_text(meltano_definition(), encoding="utf-8")
+    (ROOT / "target_leads" / "target-leads.yml").write_text(meltano_definition(), encoding="utf-8")
     (ROOT / "meltano.yml").write_text(meltano_project(), encoding="utf-8")

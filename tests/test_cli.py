@@ -178,6 +178,7 @@ RUNS = {
     "full": Run(stdout="/dev/full"),
     "about": Run(arguments=("--about",)),
     "about json": Run(arguments=("--about", "--format=json")),
+    "about meltano": Run(arguments=("--about", "--format=meltano")),
     "version": Run(arguments=("--version",)),
 }
 
@@ -534,7 +535,10 @@ def test_about(ended: Mapping[str, Ended]) -> None:
     assert "\nSettings:\n  provider (string)\n" in ended["about"].stdout
     settings = json.loads(ended["about json"].stdout)["settings"]["properties"]
     assert settings["providers"]["properties"]["perch"]["properties"]["api_key"]["secret"] is True
-    assert {ended[name].status for name in ("about", "about json", "version")} == {0}
+    assert ended["about meltano"].stdout == (Path(__file__).parents[1] / "docs" / "target-leads.yml").read_text(
+        encoding="utf-8"
+    )
+    assert {ended[name].status for name in ("about", "about json", "about meltano", "version")} == {0}
 
 
 def test_version(ended: Mapping[str, Ended]) -> None:
