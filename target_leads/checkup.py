@@ -15,6 +15,7 @@ from target_leads.config_files import ENVIRONMENT, read_config
 from target_leads.environment import settings_from_environment
 from target_leads.exceptions import SettingsError
 from target_leads.mapping import StreamMapping
+from target_leads.outlook import required_warning
 from target_leads.providers import bundled, folders_at, load_all, load_folder
 from target_leads.redaction import without_secrets
 from target_leads.report_file import path_findings
@@ -201,7 +202,9 @@ def _streams(
                         settings=part,
                         provider_field=settings.provider_field,
                     )
-                    _or_findings(mapping, findings if provider else warnings)
+                    found = _or_findings(mapping, findings if provider else warnings)
+                    if found is not None and provider and part is given:
+                        findings += [f"streams.{stream}: {sentence}" for sentence in required_warning(found, stream)]
     return streams
 
 

@@ -21,7 +21,7 @@ def warnings(mapping: StreamMapping, stream: str, columns: Sequence[str], schema
     """What to warn of, as sentences that follow the stream's name. What the SCHEMA leaves open is no cause."""
     yield from _lead_id_warning(mapping, stream, columns)
     yield from dropped_warning(stream, mapping.settings, mapping.dropped(columns))
-    yield from _required_warning(mapping, stream, columns)
+    yield from required_warning(mapping, stream, columns)
     yield from _type_warning(mapping, stream, schemas)
 
 
@@ -50,8 +50,8 @@ def _lead_id_warning(mapping: StreamMapping, stream: str, columns: Sequence[str]
         )
 
 
-def _required_warning(mapping: StreamMapping, stream: str, columns: Sequence[str]) -> Iterator[str]:
-    """That no record can have what the provider requires."""
+def required_warning(mapping: StreamMapping, stream: str, columns: Sequence[str] = ()) -> Iterator[str]:
+    """That no record can have what the provider requires. Without columns, those that are mapped are all there is."""
     routes = (mapping.route(column) for column in columns or mapping.settings.fields or ())
     given = {route.path for route in routes if route is not None}
     if given and (missing := list(_missing(mapping, given | set(mapping.constants)))):

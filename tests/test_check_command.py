@@ -44,6 +44,13 @@ def findings(check: Callable[..., Any]) -> Callable[..., list[str]]:
     return found
 
 
+ALL_THAT_PERCH_REQUIRES = {
+    "mail": "email",
+    "first": "firstName",
+    "last": "lastName",
+    "kind": "resourceType",
+    "firm": "resourceId",
+}
 RIGHT_AT_80 = """\
 Store: sqlite:///target-leads.db: not there yet; the first run makes it
 
@@ -67,7 +74,7 @@ def test_what_is_right(check: Callable[..., Any], generic_config: dict[str, Any]
     """Every provider is reached and hears no request; no store is made; no credential is shown."""
     url = generic_config["providers"]["generic"]["base_url"].removesuffix("/generic/v1")
     generic_config["providers"]["perch"] = {"api_key": SECRET, "base_url": f"{url}/perch/v1"}
-    generic_config["streams"] = {"crm": {"provider": "perch", "fields": {"mail": "email"}}}
+    generic_config["streams"] = {"crm": {"provider": "perch", "fields": ALL_THAT_PERCH_REQUIRES}}
     ended = check(generic_config, columns=80)
     assert (ended.status, ended.stderr) == (0, "")
     assert " ".join(ended.stdout.replace(url, "<URL>").split()) == " ".join(RIGHT_AT_80.split())
@@ -215,6 +222,26 @@ def test_what_the_sdk_refuses(findings: Callable[..., list[str]]) -> None:
     """Stream maps and flattening are its own, and so is its judgement."""
     (finding,) = findings({"stream_maps": {"__else__": "all"}})
     assert finding.startswith("stream_maps: Undefined transform for '__else__'")
+
+
+def test_what_a_provider_requires_and_nothing_gives(findings: Callable[..., list[str]]) -> None:
+    """Fields that are mapped are all that a record can bring. Without a map its columns are not known yet."""
+    settings: dict[str, Any] = {
+        "providers": {"perch": {"api_key": SECRET}},
+        "streams": {
+            "crm": {"provider": "perch", "fields": {"mail": "email", "first": "firstName", "last": "lastName"}},
+            "erp": {"provider": "perch"},
+        },
+    }
+    settings["streams"]["crm"]["constants"] = {"resourceType": "Firm"}
+    assert findings(settings) == [
+        (
+            "streams.crm: perch requires resourceId, which no field and no constant gives: records will be invalid. "
+            "Map fields to them with streams.crm.fields, or set them in streams.crm.constants."
+        )
+    ]
+    settings["streams"]["crm"]["constants"]["resourceId"] = "F1"
+    assert findings(settings) == []
 
 
 def test_a_stream_whose_records_say_where_they_go(check: Callable[..., Any]) -> None:
