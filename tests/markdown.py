@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +27,13 @@ class Block:
 
     A comment on the line above says what a test cannot know: ``<!-- file: NAME -->``, the block is that file;
     ``<!-- merge: NAME -->``, it goes over that JSON file; ``<!-- picture -->``, it is nothing to run;
-    ``<!-- status: N -->``, its last command ends so; ``<!-- run by: FILE -->``, that test runs it;
+    ``<!-- status: N -->``, its last command ends so; ``<!-- run by: FILE -->``, that test runs it, by `blocks_to_run`;
     ``<!-- not run: REASON -->``.
     """
 
     page: str
+    heading: str
+    """Of the section that it stands in."""
     line: int
     language: str
     """Empty where the block is indented."""
@@ -47,6 +50,7 @@ class Block:
 def blocks(page: Path) -> Iterator[Block]:
     """Every block of code of a page, fenced or indented."""
     lines = page.read_text(encoding="utf-8").splitlines()
+    heading = ""
     number = 0
     while number < len(lines):
         start = number
@@ -59,6 +63,7 @@ def blocks(page: Path) -> Iterator[Block]:
                 number += 1
             inside = lines[start:number]
         else:
+            heading = found[1] if (found := _HEADING.match(lines[number])) else heading
             number += 1
             continue
         indent = len(fence[1]) if fence else 4
@@ -66,12 +71,34 @@ def blocks(page: Path) -> Iterator[Block]:
         assert mark is None or mark["kind"] in _MARKS, f"{page.name}:{start}: no such mark: {mark['kind']}"
         yield Block(
             page=str(page.relative_to(ROOT)),
+            heading=heading,
             line=start + 1,
             language=fence[3] if fence else "",
             text="\n".join(line[indent:] for line in inside).strip("\n") + "\n",
             mark=mark["kind"] if mark else "",
             value=(mark["value"] or "") if mark else "",
         )
+
+
+def blocks_to_run(page: str, heading: str, *, by: str) -> list[Block]:
+    """The blocks in a section of a page that say that the test file `by` runs them. There is at least one."""
+    name = str(Path(by).resolve().relative_to(ROOT))
+    found = [
+        block for block in blocks(ROOT / page) if (block.heading, block.mark, block.value) == (heading, "run by", name)
+    ]
+    assert found, f"{page} has no block below {heading!r} that says that {name} runs it"
+    return found
+
+
+def blocks_taken(file: Path) -> set[tuple[str, str]]:
+    """Page and heading in each call of `blocks_to_run` that stands in a test file."""
+    calls = (node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+    return {
+        (page, heading)
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id == blocks_to_run.__name__
+        for page, heading in [[argument.value for argument in call.args if isinstance(argument, ast.Constant)]]
+    }
 
 
 def links(page: Path) -> Iterator[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -15,12 +17,19 @@ import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 PATIENCE_SECONDS = 300
 _NO_INDEX = ("Failed to fetch", "error sending request", "network was disabled")
 """What uv says then."""
 _OURS = ("MELTANO", "PYTHON", "TAP_", "TARGET_LEADS_")
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def checkout_at(folder: Path) -> Path:
+    """A fresh checkout there, as far as building and using it goes."""
+    return Path(shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "tests", "dist")))
 
 
 def cannot(message: str) -> NoReturn:
@@ -68,8 +77,15 @@ class Project:
 
     def meltano(self, *arguments: str) -> Ended:
         """Do a command to its end."""
+        return self._do([str(self.command), *arguments])
+
+    def shell(self, commands: str) -> Ended:
+        """Do what a page tells to type, up to the first command that fails."""
+        return self._do(["bash", "-euo", "pipefail", "-c", commands])
+
+    def _do(self, command: list[str]) -> Ended:
         done = subprocess.run(
-            [self.command, *arguments],
+            command,
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,

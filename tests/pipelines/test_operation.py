@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
+from meltano_project import ROOT
+
+from target_leads.providers import bundled, load_all
+from target_leads.sandbox import Emulator, running
+from tests.markdown import blocks, blocks_to_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meltano_project import Project
 
-    from target_leads.sandbox import Emulator
-
 pytestmark = pytest.mark.slow
 
-OWN_PROVIDERS = Path(__file__).parents[1] / "providers"
 NOT_AN_ADDRESS = "UPDATE crm.mortgage_leads SET email = 'noor at example.com' WHERE perch_id = 'b9TrQ2Lm'"
+
+
+def test_the_commands_of_the_page(project: Project, emulator: Emulator) -> None:
+    """Each does its work: after records were refused for what the settings lacked, and that was put right."""
+    (commands,) = blocks_to_run("docs/meltano.md", "Commands", by=__file__)
+    right = (project.folder / "meltano.yml").read_text(encoding="utf-8")
+    project.change(
+        lambda settings: settings["environments"][0]["config"]["plugins"]["loaders"][0]["config"].pop("streams")
+    )
+    assert project.run().status == 0
+    assert not emulator.leads["perch"]
+    (project.folder / "meltano.yml").write_text(right, encoding="utf-8")
+
+    done = project.shell(commands.text)
+    assert done.status == 0, done.log
+    assert "2 delivered" in done.log
+    assert emulator.leads["perch"].keys() == {"g4XWxPqY", "b9TrQ2Lm"}
+    for words in ("$.resourceId is required", "amountRequested", '"bookmarks"'):
+        assert words in done.stdout
 
 
 def test_look_ahead_and_back(project: Project, warehouse: Callable[[str], None]) -> None:
@@ -66,33 +88,85 @@ def test_secrets_come_from_the_dotenv_file_and_are_not_shown(project: Project, e
     assert not emulator.leads["perch"]
 
 
+def test_production(project: Project, emulator: Emulator, sandbox_url: str) -> None:
+    """The sample's production lacks what only its user has, and says so; given that in .env, it delivers.
+
+    What an emulator does in the providers' place: variables name its address.
+    """
+    (commands,) = blocks_to_run("docs/meltano.md", "Credentials and environments", by=__file__)
+    checked = project.meltano("--environment", "production", "invoke", "target-leads", "check", "--offline")
+    assert checked.status == 2
+    missing = [
+        f"providers.{name}.{setting}: is required."
+        for name, definition in bundled().items()
+        for setting, each in definition.settings.items()
+        if each.default is None
+    ]
+    assert "providers.connect2capital.service_partner: is required." in missing
+    for words in (
+        *missing,
+        "streams.crm-mortgage_leads: perch requires resourceId, which no field and no constant gives",
+    ):
+        assert words in checked.stdout
+    assert f"{len(missing) + 1} findings." in checked.stdout
+
+    example = (ROOT / "sample_data" / "warehouse" / "env.example").read_text(encoding="utf-8")
+    example = example.replace("/path/to/target-leads", str(ROOT))
+    given, count = re.subn(r"^# (\w+)=$", r"\1=my-own", example, flags=re.MULTILINE)
+    assert count == len(missing) + 1
+    addresses = {
+        f"TARGET_LEADS_PROVIDERS_{name.upper()}_BASE_URL": f"{sandbox_url}{definition.sandbox_path}"
+        for name, definition in bundled().items()
+    }
+    given += "".join(f"{name}={address}\n" for name, address in addresses.items())
+    (project.folder / ".env").write_text(given, encoding="utf-8")
+    done = project.shell(commands.text)
+    assert done.status == 0, done.log
+    assert "Nothing is wrong." in done.stdout
+    assert {name: len(emulator.leads[name]) for name in bundled()} == dict.fromkeys(bundled(), 2)
+    assert {lead["resourceId"] for lead in emulator.leads["perch"].values()} == {"my-own"}
+    paths = {each.path for each in emulator.requests if each.provider == "connect2capital"}
+    assert paths == {"/connect2capital/api/v1/my-own/leads"}
+    assert project.state("production:tap-postgres-to-target-leads")["bookmarks"]
+    assert project.state("sandbox:tap-postgres-to-target-leads") == {}
+
+
 def test_the_schedule(project: Project, emulator: Emulator) -> None:
     """The schedule of the sample runs the pipeline, by the job's name."""
-    schedules = json.loads(project.meltano("schedule", "list", "--format", "json").stdout)
-    assert "leads-every-hour" in json.dumps(schedules)
-    ended = project.meltano("schedule", "run", "leads-every-hour")
+    (commands,) = blocks_to_run("docs/meltano.md", "On a schedule", by=__file__)
+    ended = project.shell(commands.text)
     assert ended.status == 0, ended.log
     assert sum(map(len, emulator.leads.values())) == 10
 
 
-def test_a_provider_of_your_own(project: Project, emulator: Emulator, sandbox_url: str) -> None:
-    """Meltano hands over settings that the definition cannot know, and what a variable of .env holds."""
+def test_a_provider_of_your_own(project: Project) -> None:
+    """Meltano hands over settings that the definition cannot know, and what a variable of .env holds.
+
+    The folder is the one that the guide for authors makes.
+    """
+    (part,) = blocks_to_run("docs/meltano.md", "In a project of your own", by=__file__)
+    for block in blocks(ROOT / "docs" / "providers.md"):
+        if block.mark == "file" and block.value.startswith("acme/"):
+            file = project.folder / "providers" / block.value
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text, encoding="utf-8")
+    definitions = load_all([str(project.folder / "providers")])
+    emulator = Emulator(definitions, "healthy")
 
     def own(settings: dict[str, Any]) -> None:
         (loader,) = settings["plugins"]["loaders"]
-        loader["config"] = {
-            "provider": "generic",
-            "provider_paths": [str(OWN_PROVIDERS)],
-            "providers": {"generic": {"base_url": f"{sandbox_url}/generic/v1", "token": "$GENERIC_TOKEN"}},
-            "streams": {"crm-broker_leads": {"fields": {"company": "note"}}},
-        }
+        loader["config"] = yaml.safe_load(part.text)["config"]
+        loader["config"]["providers"]["acme"]["base_url"] = url + definitions["acme"].sandbox_path
+        loader["config"]["streams"] = {"crm-broker_leads": {"provider": "acme", "fields": {"company": "note"}}}
+        settings["environments"] = [{"name": "sandbox"}]
         settings["plugins"]["extractors"][0]["select"] = ["crm-broker_leads.*"]
 
-    project.change(own)
-    (project.folder / ".env").write_text("GENERIC_TOKEN=mine\n", encoding="utf-8")
-    ended = project.run()
+    (project.folder / ".env").write_text("ACME_KEY=mine\n", encoding="utf-8")
+    with running(emulator) as url:
+        project.change(own)
+        ended = project.run()
     assert ended.status == 0, ended.log
-    assert {lead["note"] for lead in emulator.leads["generic"].values()} == {
+    assert {lead["note"] for lead in emulator.leads["acme"].values()} == {
         "Banksia Joinery Pty Ltd",
         "Harbour Street Coffee",
     }

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from meltano_project import Project
+from meltano_project import ROOT, Project, checkout_at
+
+import target_leads
+from tests.markdown import blocks_to_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 DEFINITION = ROOT / "docs" / "target-leads.yml"
 SAMPLE = "sample_data/leads.singer.jsonl"
 
@@ -35,6 +41,33 @@ def test_meltano_takes_the_definition_as_it_is(meltano: Path, tmp_path: Path) ->
     assert project.meltano(*add, str(newer)).status == 0
     (loader,) = yaml.safe_load((project.folder / "meltano.yml").read_text(encoding="utf-8"))["plugins"]["loaders"]
     assert (loader["executable"], loader["config"]) == ("target-leads-2", {"reject_limit": "5%"})
+
+
+def test_in_a_project_of_your_own(meltano: Path, installed: Project, tmp_path: Path) -> None:
+    """What the page tells to type adds and installs the loader: from a checkout, and with what an installation prints.
+
+    The checkout's folder may have a space in its name, whichever of Meltano's two ways installs from it.
+    """
+    from_checkout, from_installation = (
+        block.text for block in blocks_to_run("docs/meltano.md", "In a project of your own", by=__file__)
+    )
+    checkout = checkout_at(tmp_path / "a checkout")
+    from_checkout = from_checkout.replace("/path/to/target-leads", shlex.quote(str(checkout)))
+    path = f"{installed.folder}/.meltano/loaders/target-leads/venv/bin:{installed.environment['PATH']}"
+    ways = {
+        "uv": (from_checkout, {"MELTANO_VENV_BACKEND": "uv"}),
+        "virtualenv": (from_checkout, {"MELTANO_VENV_BACKEND": "virtualenv"}),
+        "installation": (from_installation, {"PATH": path, "TARGET_LEADS_SOURCE": str(checkout)}),
+    }
+    for name, (commands, variables) in ways.items():
+        started = Project(folder=tmp_path, command=meltano).meltano("init", name)
+        assert started.status == 0, started.log
+        project = Project(folder=tmp_path / name, command=meltano, variables=variables)
+        project.shell(commands).must_have_installed()
+        (loader,) = yaml.safe_load((project.folder / "meltano.yml").read_text(encoding="utf-8"))["plugins"]["loaders"]
+        assert loader == yaml.safe_load(DEFINITION.read_text(encoding="utf-8"))
+        version = project.meltano("invoke", "target-leads", "--version")
+        assert version.stdout.startswith(f"target-leads v{target_leads.__version__},"), version.log
 
 
 def test_meltanos_schema_finds_nothing_wrong(meltano: Path) -> None:

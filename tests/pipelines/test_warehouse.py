@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.markdown import blocks_to_run
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,6 +29,8 @@ ALL_TEN = {"exit_status": 0, "received": 10, "requests": 14, "delivered": 10}
 """Two rows of each table; an update and a question after its job for two of them, each asked twice."""
 FAILURES = {"down": 75, "refusing": 4}
 """The exit status of the target, which Meltano turns into its own, 1."""
+STOPS = {"Ctrl+C": (signal.SIGINT, 1), "docker stop": (signal.SIGTERM, 143)}
+"""Signals, and the exit status of Meltano behind each."""
 LEADS: dict[str, dict[str, dict[str, Any]]] = {
     "perch": {
         "g4XWxPqY": {
@@ -205,8 +209,19 @@ def test_a_failed_run_is_repeated(
     assert bookmark(project.state()) > bookmark(before)
 
 
-def test_ctrl_c(project: Project, weather: Weather, emulator: Emulator, warehouse: Callable[[str], None]) -> None:
-    """Ctrl+C, which reaches Meltano and the plugins, ends a run in order: the next one sends the rest."""
+@pytest.mark.parametrize("kind", STOPS)
+def test_a_run_that_is_stopped(
+    project: Project,
+    weather: Weather,
+    emulator: Emulator,
+    warehouse: Callable[[str], None],
+    kind: str,
+) -> None:
+    """Ctrl+C, which reaches Meltano and the plugins, ends a run in order, and so does a SIGTERM for Meltano alone.
+
+    The next run sends the rest.
+    """
+    number, status = STOPS[kind]
     warehouse(
         "INSERT INTO crm.broker_leads (bizmate_id, company) "
         "SELECT gen_random_uuid(), 'Company ' || number FROM generate_series(1, 200) AS number"
@@ -224,12 +239,15 @@ def test_ctrl_c(project: Project, weather: Weather, emulator: Emulator, warehous
         signal.signal(signal.SIGINT, ours)
         assert process.stderr is not None
         weather.wait_for(20)
-        os.killpg(process.pid, signal.SIGINT)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
         log = process.stderr.read()
-    assert process.returncode == 1
-    assert "Stopped by SIGINT" in log
+    assert process.returncode == status
+    assert f"Stopped by {number.name}" in log
     told = project.last_run()
-    assert told["exit_status"] == 130
+    assert told["exit_status"] == 128 + number
     assert told["received"] == sum(told.get(name, 0) for name in ("delivered", "unconfirmed", "unsettled"))
 
     weather.becomes("healthy")
@@ -242,13 +260,20 @@ def test_several_machines(
     make_project: Callable[[str], Project], warehouse: Callable[[str], None], emulator: Emulator, database: URL
 ) -> None:
     """With one store, and one database of Meltano's, a machine goes on where another one stopped."""
+    (variables,) = blocks_to_run("docs/meltano.md", "On several machines", by=__file__)
     warehouse("CREATE SCHEMA target_leads")
     url = database.render_as_string(hide_password=False)
-    variables = {
-        "MELTANO_DATABASE_URI": url.replace("postgresql:", "postgresql+psycopg:", 1),
-        "TARGET_LEADS_STORE_URL": f"{url}?options=-csearch_path%3Dtarget_leads",
+    own = {
+        "//user:password@host/meltano": url,
+        "//user:password@host/leads": f"{url}?options=-csearch_path%3Dtarget_leads",
     }
-    one, another = (make_project(name).with_variables(**variables) for name in ("one", "another"))
+    dotenv = variables.text
+    for address, instead in own.items():
+        assert address in dotenv
+        dotenv = dotenv.replace(address, instead.removeprefix("postgresql:"))
+    one, another = (make_project(name) for name in ("one", "another"))
+    for machine in (one, another):
+        (machine.folder / ".env").write_text(dotenv, encoding="utf-8")
     ended = one.run()
     assert ended.status == 0, ended.log
     assert everything(emulator) == LEADS

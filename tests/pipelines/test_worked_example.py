@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
+import shlex
 import shutil
 import socket
 import subprocess
-import textwrap
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from meltano_project import PATIENCE_SECONDS, Project, cannot
+from meltano_project import Project, cannot, checkout_at
+
+from tests.markdown import blocks_to_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
-EXAMPLE = "### With Meltano\n"
-
-
-@pytest.fixture
-def blocks() -> list[str]:
-    """The example's commands: those before the emulator, the emulator, and those after it."""
-    (_, _, section) = (ROOT / "README.md").read_text(encoding="utf-8").partition(EXAMPLE)
-    (section, _, _) = section.partition("\n## ")
-    return [textwrap.dedent(block) for block in re.findall(r"(?:^    .+\n)+", section, re.MULTILINE)]
 
 
 @pytest.fixture
@@ -36,49 +29,37 @@ def programs() -> None:
 
 
 @pytest.fixture
-def port() -> int:
+def port() -> str:
     """One that is free: what the README names may be in use here."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        number: int = listener.getsockname()[1]
-        return number
+        return str(listener.getsockname()[1])
 
 
 @pytest.mark.usefixtures("programs", "installed")
-def test_from_a_table_to_the_sandbox(blocks: list[str], meltano: Path, tap_url: str, port: int, tmp_path: Path) -> None:
-    """A person who does what stands there gets ten rows delivered, and then the one field that changed."""
-    prepare, sandbox, deliver = blocks
-    exports = [line for line in prepare.splitlines() if line.startswith("export ")]
-    given = {"/path/to/target-leads": str(ROOT), "postgresql://user:password@127.0.0.1:5432/leads": tap_url}
-    outside = Project(folder=tmp_path, command=meltano)
-    inside = Project(folder=tmp_path / "leads", command=meltano)
+def test_from_a_table_to_the_sandbox(meltano: Path, tap_url: str, port: str, tmp_path: Path) -> None:
+    """A person who does what stands there gets ten rows delivered, and then the one field that changed.
 
-    def script(block: str) -> list[str]:
-        for word, own in given.items():
-            block = block.replace(word, own)
-        return ["bash", "-euc", block]
+    Folders may have spaces in their names.
+    """
+    prepare, sandbox, deliver = (block.text for block in blocks_to_run("README.md", "With Meltano", by=__file__))
+    checkout = checkout_at(tmp_path / "a checkout")
+    prepare = prepare.replace("/path/to/target-leads", shlex.quote(str(checkout)))
+    prepare = prepare.replace("postgresql://user:password@127.0.0.1:5432/leads", tap_url)
+    terminal = Project(folder=tmp_path / "my projects", command=meltano)
+    terminal.folder.mkdir()
+    # The variables and the folder of the first terminal stay as they are for what is typed there later.
+    prepared = terminal.shell(f"{prepare}\nexport -p > ../variables")
+    prepared.must_have_installed()
+    first = Project(folder=terminal.folder / "leads", command=meltano)
+    back = f". {shlex.quote(str(terminal.folder / 'variables'))}\n"
 
-    def do(project: Project, *lines: str) -> str:
-        done = subprocess.run(
-            script("\n".join(lines)),
-            cwd=project.folder,
-            env=project.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    do(outside, prepare)
-    given["8765"] = str(port)
-    settings = inside.folder / "meltano.yml"
-    settings.write_text(settings.read_text(encoding="utf-8").replace("8765", str(port)), encoding="utf-8")
+    settings = first.folder / "meltano.yml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("8765", port), encoding="utf-8")
+    command = ["bash", "-euc", f"exec {sandbox.strip()} --port {port}"]
     with subprocess.Popen(
-        script(f"exec {sandbox.strip()} --port 8765"),
-        cwd=inside.folder,
-        env=inside.environment,
+        command,
+        cwd=first.folder,
+        env=first.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -86,11 +67,12 @@ def test_from_a_table_to_the_sandbox(blocks: list[str], meltano: Path, tap_url: 
         try:
             assert emulator.stdout is not None
             assert emulator.stdout.readline() == f"http://127.0.0.1:{port}\n"
-            told = do(inside, *exports, deliver)
+            told = first.shell(back + deliver.replace("8765", port))
         finally:
             emulator.terminate()
-    assert "Nothing is wrong." in told
-    assert '"amountRequested": 90000.00' in told
+    assert told.status == 0, told.log
+    assert "Nothing is wrong." in told.stdout
+    assert '"amountRequested": 90000.00' in told.stdout
 
-    runs = json.loads(do(inside, *exports, "meltano invoke target-leads:runs --format json"))
+    runs = json.loads(first.shell(f"{back}meltano invoke target-leads:runs --format json").stdout)
     assert [(run["received"], run["delivered"], run["unchanged"]) for run in runs] == [(6, 1, 5), (10, 10, 0)]
