@@ -35,7 +35,7 @@ format: .venv/dev.stamp ## put the code in the house style
 sandbox: .venv/run.stamp ## serve the emulator until Ctrl+C
 	$(BIN)/target-leads sandbox
 
-settings: .venv/dev.stamp ## write docs/settings.md, docs/target-leads.yml, meltano.yml and constraints-lowest.txt anew
+settings: .venv/dev.stamp ## write docs/settings.md, target_leads/target-leads.yml, meltano.yml and constraints-lowest.txt anew
 	$(BIN)/python tests/generated.py
 	$(BIN)/python tests/requirements.py
 

@@ -108,7 +108,7 @@ def meltano_project() -> str:
 
 
 def meltano_definition() -> str:
-    """The text of docs/target-leads.yml, which ``meltano add --from-ref`` reads, and of the package's copy."""
+    """The text of target_leads/target-leads.yml, which ``meltano add --from-ref`` reads."""
     return _DEFINITION + _yaml(_loader(pip_url=_SOURCE))
 
 
@@ -171,6 +171,5 @@ def _yaml(value: object) -> str:
 
 if __name__ == "__main__":
     (ROOT / "docs" / "settings.md").write_text(settings_page(), encoding="utf-8")
-    (ROOT / "docs" / "target-leads.yml").write_text(meltano_definition(), encoding="utf-8")
     (ROOT / "target_leads" / "target-leads.yml").write_text(meltano_definition(), encoding="utf-8")
     (ROOT / "meltano.yml").write_text(meltano_project(), encoding="utf-8")

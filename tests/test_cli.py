@@ -535,7 +535,7 @@ def test_about(ended: Mapping[str, Ended]) -> None:
     assert "\nSettings:\n  provider (string)\n" in ended["about"].stdout
     settings = json.loads(ended["about json"].stdout)["settings"]["properties"]
     assert settings["providers"]["properties"]["perch"]["properties"]["api_key"]["secret"] is True
-    assert ended["about meltano"].stdout == (Path(__file__).parents[1] / "docs" / "target-leads.yml").read_text(
+    assert ended["about meltano"].stdout == (Path(__file__).parents[1] / "target_leads" / "target-leads.yml").read_text(
         encoding="utf-8"
     )
     assert {ended[name].status for name in ("about", "about json", "about meltano", "version")} == {0}

@@ -37,13 +37,9 @@ def test_meltano_project_is_in_step(generated: Any) -> None:
 
 
 def test_definition_for_meltano_is_in_step(generated: Any) -> None:
-    """docs/target-leads.yml is what `make settings` writes; but for where it comes from, it is the project's loader.
-
-    The package, which has no docs, holds the same.
-    """
-    written = (generated.ROOT / "docs" / "target-leads.yml").read_text(encoding="utf-8")
+    """The definition is what `make settings` writes; but for where it comes from, it is the loader of the project."""
+    written = (generated.ROOT / "target_leads" / "target-leads.yml").read_text(encoding="utf-8")
     assert written == generated.meltano_definition()
-    assert written == (generated.ROOT / "target_leads" / "target-leads.yml").read_text(encoding="utf-8")
     (loader,) = yaml.safe_load(generated.meltano_project())["plugins"]["loaders"]
     assert yaml.safe_load(written) == {**loader, "pip_url": '"${TARGET_LEADS_SOURCE}[postgres]"'}
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from target_leads.sandbox import Arrival, Interference
 
 ROOT = Path(__file__).parents[2]
-DEFINITION = ROOT / "docs" / "target-leads.yml"
+DEFINITION = ROOT / "target_leads" / "target-leads.yml"
 WAREHOUSE = ROOT / "sample_data" / "warehouse"
 OWN_PROVIDERS = str(ROOT / "tests" / "providers")
 SANDBOX_URL = "http://127.0.0.1:8765"

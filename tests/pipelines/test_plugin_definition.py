@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-DEFINITION = ROOT / "docs" / "target-leads.yml"
+DEFINITION = ROOT / "target_leads" / "target-leads.yml"
 SAMPLE = "sample_data/leads.singer.jsonl"
 
 
