@@ -19,8 +19,8 @@ test: .venv/dev.stamp ## run the tests; PYTEST_ARGS adds to the command
 lowest: .lowest/run.stamp ## run the tests with the lowest versions that pyproject.toml lets in, on the lowest Python
 	$(LOWEST)/python -m pytest $(PYTEST_ARGS)
 
-bench: .venv/dev.stamp ## how fast updates are delivered, beside bare pools of requests; BENCH_ARGS adds to the command
-	$(BIN)/python -m tests.benchmarks.delivery $(BENCH_ARGS)
+bench: .venv/dev.stamp ## speed, memory, start and growth beside what could be used instead; BENCH_ARGS adds to the command
+	@$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 
 lint: .venv/dev.stamp ## style, types, import layers
 	$(BIN)/ruff check
@@ -40,7 +40,7 @@ settings: .venv/dev.stamp ## write docs/settings.md, target_leads/target-leads.y
 	$(BIN)/python tests/requirements.py
 
 clean: ## remove what the other commands made
-	rm -rf .venv .lowest .pipelines $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .lowest .pipelines .benchmarks $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 
 .venv/run.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "target-leads needs Python 3.10 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'

@@ -1,4 +1,4 @@
-"""How fast updates are delivered, side by side with bare pools of ``requests``: ``make bench`` prints a table.
+"""How fast updates are delivered within one process, side by side with bare pools of ``requests``.
 
 A measurement and no test: a machine that is busy with something else must not fail the suite. All who are compared send
 the same bodies to the same server, in one run and in turns, so what disturbs one disturbs the others; only ratios are
@@ -14,14 +14,9 @@ the concurrency divided by the server's latency. Wanted is: 80 % of it at least,
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
-import os
 import resource
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -38,14 +33,17 @@ from target_leads.delivery.request_builder import update_request
 from target_leads.models import LeadUpdate, Outcome, Record, Settlement
 from target_leads.providers import load_folder
 from target_leads.providers.account import Account
+from tests.benchmarks.leads import fields_of, lead_id
+from tests.benchmarks.local_server import local_server
+from tests.benchmarks.results import Table, main
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator, Sequence
 
     from target_leads.delivery.http import HttpRequest
 
 _GENERIC = Path(__file__).parent.parent / "providers/generic"
-_SERVER = Path(__file__).with_name("server.py")
 _TIMEOUT_SECONDS = 30
 _OK = 200
 
@@ -137,15 +135,6 @@ def adapter(work: Work) -> Iterator[Callable[[], int]]:
 CONTENDERS = {"delivery": delivery, "sessions": sessions, "adapter": adapter}
 
 
-@contextlib.contextmanager
-def server(latency_milliseconds: float) -> Iterator[str]:
-    """A server process, which ends with the ``with`` block; yields its URL."""
-    command = [sys.executable, str(_SERVER), str(latency_milliseconds)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
-
-
 def work_for(url: str, *, count: int, concurrency: int) -> Work:
     """Updates of so many leads of the tests' generic provider, one each, of the size that bundled providers take."""
     account = Account.open(load_folder(_GENERIC), {"token": "tok-4711", "base_url": url}, concurrency=concurrency)
@@ -154,17 +143,9 @@ def work_for(url: str, *, count: int, concurrency: int) -> Work:
 
 
 def _update(number: int) -> LeadUpdate:
-    fields: dict[str, Any] = {
-        "email": f"ada.{number}@example.com",
-        "firstName": "Ada",
-        "lastName": "Example",
-        "phone": "+1 202 555 0100",
-        "status": "contacted",
-        "amountRequested": 25000 + number,
-        "note": "Calls back on Monday; wants to see the second offer in writing first.",
-    }
+    fields = fields_of(number)
     record = Record(stream="leads", fields=fields, original=fields)
-    return LeadUpdate(record=record, provider="generic", account="default", lead_id=f"lead-{number}", fields=fields)
+    return LeadUpdate(record=record, provider="generic", account="default", lead_id=lead_id(number), fields=fields)
 
 
 def measured(send_all: Callable[[], int], count: int) -> Measurement:
@@ -187,8 +168,8 @@ def compare(
     """Everyone's turns against a server of this latency, and the server's CPU seconds for one request."""
     before = _cpu_seconds_of_ended_children()
     turns: dict[str, list[Measurement]] = {name: [] for name in names}
-    with server(latency_milliseconds) as url, contextlib.ExitStack() as stack:
-        work = work_for(url, count=count, concurrency=concurrency)
+    with local_server(latency_milliseconds) as server, contextlib.ExitStack() as stack:
+        work = work_for(server.url, count=count, concurrency=concurrency)
         ready = {name: stack.enter_context(CONTENDERS[name](work)) for name in names}
         for send_all in ready.values():
             measured(send_all, count)  # opens the connections
@@ -205,69 +186,68 @@ def _cpu_seconds_of_ended_children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def rows(turns: dict[str, list[Measurement]], ceiling: float | None) -> Iterator[dict[str, Any]]:
-    """A line of the table for each contender; medians. A ratio is taken within each round."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what `measure` takes."""
+    parser.add_argument("--latencies", type=float, nargs="+", default=[0, 20, 100], metavar="MS")
+    parser.add_argument("--concurrency", type=int, default=32)
+    parser.add_argument("--requests", type=int, default=1280, help="in each turn")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="for a profiler")
+
+
+def measure(
+    *, latencies: Sequence[float], concurrency: int, requests: int, rounds: int, only: Sequence[str]
+) -> Iterator[Table]:
+    """One table: a row for each contender at each latency."""
+    rows = []
+    for latency in latencies:
+        turns, server_cpu = compare(
+            only, latency_milliseconds=latency, count=requests, concurrency=concurrency, rounds=rounds
+        )
+        rows += list(_rows(latency, turns, concurrency / latency * 1000 if latency else None, server_cpu))
+    yield Table(
+        name="delivery",
+        conditions=f"{concurrency} requests at once, medians of {rounds} rounds of {requests:,} requests",
+        columns={
+            "latency in ms": "g",
+            "who": "",
+            "requests a second": ",.1f",
+            "from": ",.1f",
+            "to": ",.1f",
+            **{f"of {pool}": ".0%" for pool in only if pool != "delivery"},
+            "of the ceiling": ".0%",
+            "CPU ms a request": ".2f",
+            "the server's": ".2f",
+        },
+        rows=rows,
+    )
+
+
+def _rows(
+    latency: float, turns: dict[str, list[Measurement]], ceiling: float | None, server_cpu_seconds: float
+) -> Iterator[dict[str, Any]]:
+    """A row for each contender; medians. A ratio is taken within each round."""
     for name, own in turns.items():
         per_second = statistics.median(turn.per_second for turn in own)
         ratios = {
-            other: statistics.median(mine.per_second / its.per_second for mine, its in zip(own, theirs, strict=True))
+            f"of {other}": statistics.median(
+                mine.per_second / its.per_second for mine, its in zip(own, theirs, strict=True)
+            )
             for other, theirs in turns.items()
             if other != "delivery"
         }
         yield {
+            "latency in ms": latency,
             "who": name,
-            "requests_per_second": round(per_second, 1),
-            "slowest": round(min(turn.per_second for turn in own), 1),
-            "fastest": round(max(turn.per_second for turn in own), 1),
-            **{f"ratio_to_{other}": round(ratio, 3) for other, ratio in ratios.items()},
-            "share_of_ceiling": None if ceiling is None else round(per_second / ceiling, 3),
-            "cpu_milliseconds": round(statistics.median(turn.cpu_milliseconds for turn in own), 3),
+            "requests a second": per_second,
+            "from": min(turn.per_second for turn in own),
+            "to": max(turn.per_second for turn in own),
+            **ratios,
+            "of the ceiling": None if ceiling is None else per_second / ceiling,
+            "CPU ms a request": statistics.median(turn.cpu_milliseconds for turn in own),
+            "the server's": server_cpu_seconds * 1000,
         }
 
 
-def main() -> None:
-    """Measure, and print a table, or JSON for a script."""
-    parser = argparse.ArgumentParser(description="Delivery side by side with bare pools of requests.")
-    parser.add_argument("--latencies", type=float, nargs="+", default=[0, 20, 50, 100], metavar="MS")
-    parser.add_argument("--concurrency", type=int, default=32)
-    parser.add_argument("--requests", type=int, default=1280, help="in each turn")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="for a profiler")
-    parser.add_argument("--format", choices=["text", "json"], default="text")
-    given = parser.parse_args()
-    pools = [name for name in given.only if name != "delivery"]
-    head = f"{'latency':>8}  {'who':<9} {'requests/s':>10} {'(range)':>15}"
-    head += "".join(f" {'/ ' + pool:>10}" for pool in pools) + f" {'of ceiling':>10} {'CPU ms/req':>10}"
-    if given.format == "text":
-        _say(f"{given.concurrency} at once, {given.rounds} rounds of {given.requests} requests, {os.cpu_count()} CPUs")
-        _say(head)
-    for latency in given.latencies:
-        turns, server_cpu_seconds = compare(
-            given.only,
-            latency_milliseconds=latency,
-            count=given.requests,
-            concurrency=given.concurrency,
-            rounds=given.rounds,
-        )
-        ceiling = given.concurrency / latency * 1000 if latency else None
-        for row in rows(turns, ceiling):
-            if given.format == "json":
-                _say(json.dumps({"latency_milliseconds": latency, **row, "server_cpu_seconds": server_cpu_seconds}))
-                continue
-            _say(
-                f"{latency:>5g} ms  {row['who']:<9} {row['requests_per_second']:>10.1f}"
-                f" {row['slowest']:>7.0f}-{row['fastest']:<7.0f}"
-                + "".join(f" {row[f'ratio_to_{pool}']:>10.1%}" for pool in pools)
-                + (f" {row['share_of_ceiling']:>10.1%}" if ceiling else f" {'-':>10}")
-                + f" {row['cpu_milliseconds']:>10.3f}"
-            )
-        if given.format == "text":
-            _say(f"{'':>10}(the server's CPU, its start included: {server_cpu_seconds * 1000:.3f} ms a request)")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 -- the result
-
-
 if __name__ == "__main__":
-    main()
+    main("Delivery side by side with bare pools of requests.", add_arguments, measure)
