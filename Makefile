@@ -5,9 +5,10 @@ BIN := .venv/bin
 DEMO_STORE := .demo
 PYTHON_LOWEST ?= $(lastword python3.10 $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python))
 LOWEST := .lowest/bin
+FUZZ_SECONDS ?= 300
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lowest bench lint format sandbox settings clean
+.PHONY: demo test lowest fuzz bench lint format sandbox settings clean
 
 demo: .venv/run.stamp ## deliver the sample leads to an emulator of all five providers
 	@rm -rf $(DEMO_STORE) && mkdir -p $(DEMO_STORE)
@@ -18,6 +19,12 @@ test: .venv/dev.stamp ## run the tests; PYTEST_ARGS adds to the command
 
 lowest: .lowest/run.stamp ## run the tests with the lowest versions that pyproject.toml lets in, on the lowest Python
 	$(LOWEST)/python -m pytest $(PYTEST_ARGS)
+
+fuzz: .venv/dev.stamp ## look for inputs that break something, for FUZZ_SECONDS each; needs Linux on x86-64
+	@mkdir -p .fuzz
+	for target in message answer folder run configuration; do \
+	  $(BIN)/python -m tests.fuzzing $$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.fuzz/ || exit 1; \
+	done
 
 bench: .venv/dev.stamp ## speed, memory, start and growth beside what could be used instead; BENCH_ARGS adds to the command
 	@$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
@@ -40,7 +47,7 @@ settings: .venv/dev.stamp ## write docs/settings.md, target_leads/target-leads.y
 	$(BIN)/python tests/requirements.py
 
 clean: ## remove what the other commands made
-	rm -rf .venv .lowest .pipelines .benchmarks $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .lowest .fuzz .pipelines .benchmarks $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 
 .venv/run.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "target-leads needs Python 3.10 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'

@@ -112,7 +112,7 @@ class MessageReader(GenericSingerReader[str]):
         """Refuse a STATE with a number that cannot be kept: printed in another form, it would spoil the bookmark."""
         try:
             json.loads(line, parse_float=Decimal)
-        except InvalidOperation:
+        except (InvalidOperation, ValueError):
             raise self.unreadable("is a STATE with a number beyond any range") from None
 
     def unreadable(self, what: str) -> InputError:
@@ -152,13 +152,26 @@ _SHAPES = {
 
 def _parse(line: str | bytes, place: str) -> Any:  # noqa: ANN401 -- any JSON
     try:
-        return json.loads(line, parse_float=_decimal)
+        try:
+            return json.loads(line, parse_float=_decimal)
+        except (UnicodeDecodeError, json.JSONDecodeError):
+            raise
+        except ValueError:  # a whole number with more digits than Python reads
+            return json.loads(line, parse_float=_decimal, parse_int=_whole)
     except UnicodeDecodeError as error:
         raise _unreadable(place, f"is not UTF-8 at byte {error.start + 1}") from None
     except json.JSONDecodeError as error:
         raise _unreadable(place, f"is no JSON at column {error.pos + 1}") from None
-    except (RecursionError, ValueError):
-        raise _unreadable(place, "is no JSON that can be read") from None
+    except RecursionError:
+        raise _unreadable(place, "is nested too deeply to be read") from None
+
+
+def _whole(text: str) -> int | Decimal:
+    """A whole number; one with too many digits is no number, as above."""
+    try:
+        return int(text)
+    except ValueError:
+        return Decimal("NaN")
 
 
 def _decimal(text: str) -> Decimal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,14 @@ def without_secrets(url: str) -> str:
     if not separator or (host and "@" in after):
         return f"{scheme}://…" if separator else "…"
     return f"{scheme}://{host.rpartition('@')[2]}{re.split('[?#]', after)[0]}"
+
+
+def keep_quiet(logger: str, *, up_to: int) -> None:
+    """Let a library's logger say nothing up to this level, as it quotes values there.
+
+    A filter, and no level: a file of log settings that names the library sets the levels of all its loggers anew.
+    """
+    logging.getLogger(logger).addFilter(lambda entry: entry.levelno > up_to)
 
 
 def place_of(error: BaseException) -> str:

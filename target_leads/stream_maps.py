@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.mapper import CustomStreamMap, PluginMapper
 
-from target_leads.exceptions import SettingsError
+from target_leads.exceptions import InputError, SettingsError
+from target_leads.redaction import keep_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+# It tells what a filter comes to, which may be a field's value.
+keep_quiet(PluginMapper.__module__, up_to=logging.DEBUG)
 
 
 class StreamMaps(PluginMapper):
@@ -23,8 +27,6 @@ class StreamMaps(PluginMapper):
         Raises:
             SettingsError: it cannot be.
         """
-        # At debug level the SDK's mapper logs what a filter comes to, which may be a field's value.
-        logging.getLogger(PluginMapper.__module__).setLevel(logging.INFO)
         with _stream_map_findings():
             super().__init__(plugin_config=dict(plugin_config), logger=logger)
 
@@ -35,9 +37,14 @@ class StreamMaps(PluginMapper):
 
         Raises:
             SettingsError: one of them cannot be.
+            InputError: the schema is nested too deeply.
         """
-        with _stream_map_findings():
-            super().register_raw_stream_schema(stream_name, schema, key_properties)
+        try:
+            with _stream_map_findings():
+                super().register_raw_stream_schema(stream_name, schema, key_properties)
+        except RecursionError:
+            text = f"The SCHEMA of the stream {stream_name} is nested too deeply. Mend the tap, then run again."
+            raise InputError(text) from None
 
 
 def schemas_as_sent(mapper: PluginMapper, stream: str, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,5 +70,7 @@ def _stream_map_findings() -> Iterator[None]:
     """Turn whatever the SDK's mapper raises into a finding. It has seen settings and schemas then, and no record."""
     try:
         yield
+    except RecursionError:
+        raise
     except Exception as error:  # noqa: BLE001 -- beside its own errors it raises what its libraries do
         raise SettingsError([f"stream_maps: {error}"]) from None

@@ -66,8 +66,8 @@ UNREADABLE = [
     (b'{"type": "STATE", "value": }', "is no JSON at column 28"),
     (b'{"type": "STATE", "value": {"at": 1', "is no JSON at column 37"),
     (b'{"type": "STATE", "value": "\xff"}', "is not UTF-8 at byte 29"),
-    (b'{"type": "STATE", "value": ' + b"[" * 100_000, "is no JSON that can be read"),
-    (b'{"type": "STATE", "value": ' + b"1" * 5_000 + b"}", "is no JSON that can be read"),
+    (b'{"type": "STATE", "value": ' + b"[" * 100_000, "is nested too deeply to be read"),
+    (b'{"type": "STATE", "value": ' + b"1" * 5_000 + b"}", "is a STATE with a number beyond any range"),
     (b"null", "is no Singer message: it is no object with a type"),
     (b'{"type": 1}', "is no Singer message: it is no object with a type"),
     (

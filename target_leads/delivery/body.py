@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from target_leads.delivery.http import HttpResponse
 
 _LONGEST_ID = 500
+_STEPS = frozenset({".", ".."})
 UNREADABLE = object()
 """A body that is no JSON."""
 
@@ -31,11 +32,16 @@ def at(body: Any, pointer: str) -> Any:  # noqa: ANN401 -- any JSON
 
 
 def first_id(body: object, pointers: Iterable[str]) -> str:
-    """The first usable id at one of the JSON Pointers: text that is not blank, or a whole number, and not overlong."""
+    """The first usable id at one of the JSON Pointers: text that is not blank, or a whole number, and not overlong.
+
+    Nor is it a step in a path: a question after the job ``..`` would go to another address.
+    """
     for pointer in pointers:
         value = at(body, pointer)
-        if isinstance(value, (str, int)) and not isinstance(value, bool) and 0 < len(str(value).strip()) <= _LONGEST_ID:
-            return str(value)
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            text = str(value)
+            if 0 < len(text.strip()) <= _LONGEST_ID and text not in _STEPS:
+                return text
     return ""
 
 
