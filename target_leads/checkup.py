@@ -210,6 +210,7 @@ def _streams(
 
 def _provider(definition: Definition, settings: Settings, account: Account | None, connection: str) -> CheckedProvider:
     config = settings.providers.get(definition.name, {})
+    given_account = config.get("account", "default")
     checked = []
     for name, setting in definition.settings.items():
         value = config.get(name, setting.default)
@@ -222,7 +223,7 @@ def _provider(definition: Definition, settings: Settings, account: Account | Non
         checked.append(CheckedSetting(name=name, secret=setting.secret, source=source, value=shown))
     return CheckedProvider(
         name=definition.name,
-        account=account.name if account else str(config.get("account", "default")),
+        account=account.name if account else given_account if isinstance(given_account, str) else "",
         base_url="the sandbox" if settings.sandbox else account.base_url if account else "",
         settings=tuple(checked),
         connection=connection,

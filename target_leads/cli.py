@@ -12,7 +12,7 @@ import click
 
 from target_leads.exceptions import TargetLeadsError
 from target_leads.redaction import place_of
-from target_leads.run import do_run, exit_status_of
+from target_leads.run import do_run, exit_status_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except TargetLeadsError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {words_of(error)}", err=True)
         sys.exit(exit_status_of(error))
     except OSError as error:
         click.echo(f"Error: standard output cannot be written: {error.strerror or type(error).__name__}.", err=True)

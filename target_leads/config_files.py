@@ -26,6 +26,9 @@ def read_config(paths: Iterable[str]) -> dict[str, Any]:
     for path in paths:
         if path == ENVIRONMENT:
             continue
+        if path.lstrip().startswith("{"):  # it would be shown as a name, credentials and all
+            findings.append("--config: must be the name of a file, or ENV, but was JSON. Write it to a file.")
+            continue
         try:
             settings = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         except OSError as error:
@@ -33,6 +36,8 @@ def read_config(paths: Iterable[str]) -> dict[str, Any]:
         except ValueError as error:
             place = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
             findings.append(f"--config {path}: is no JSON{place}.")
+        except RecursionError:
+            findings.append(f"--config {path}: is nested too deeply.")
         else:
             if isinstance(settings, dict):
                 config |= settings

@@ -32,7 +32,7 @@ def settings_from_environment(schema: Mapping[str, Any]) -> dict[str, Any]:
         kind = "string" if "string" in kinds else next(iter(kinds - {"null"}))
         try:
             settings |= parse_environment_config({"properties": {name: {**setting, "type": kind}}}, _PREFIX)
-        except ValueError:
+        except (ValueError, RecursionError):
             findings.append(f"{variable}: must be {_AS_TEXT[kind]}.")
         if kind == "boolean" and os.environ.get(variable, "").lower() not in _TRUTH_VALUES:
             findings.append(f"{variable}: must be true or false.")  # the SDK takes any other word for false

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 from typing import IO, TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import click
 from target_leads.config_files import ENVIRONMENT, read_config
 from target_leads.exceptions import Interrupted, SettingsError, TargetLeadsError
 from target_leads.progress import progress
-from target_leads.redaction import place_of
+from target_leads.redaction import place_of, printable
 from target_leads.report import RunReport
 from target_leads.report_file import Ending, report_as_json, write_report
 from target_leads.summary import last_line, sentence, summary
@@ -41,7 +42,7 @@ def do_run(
     with contextlib.suppress(OSError):  # nobody reads it, which changes nothing of what was delivered
         if run.began:  # else what is wrong with the path is told among the other mistakes
             for line in (*run.summary(ending), *complaints):
-                click.echo(line, err=True)
+                click.echo(printable(line), err=True)
         click.echo(ending.last_line, err=True)
     return ending.exit_status
 
@@ -64,7 +65,7 @@ class _Run:
         try:
             exit_status, words = 0, self._to_its_end(file_input)
         except TargetLeadsError as error:
-            exit_status, words = exit_status_of(error), str(error)
+            exit_status, words = exit_status_of(error), words_of(error)
         except Exception as error:  # noqa: BLE001 -- the last line of defence: its message may hold a value, so it is not shown
             exit_status = TargetLeadsError.exit_status
             words = f"An unforeseen error ended the run: {place_of(error)}. Nothing settled is lost. Please report it."
@@ -139,6 +140,23 @@ def _set_up_logging(target_class: type[TargetLeads]) -> None:
         _ = target_class.cli
     except ValueError as error:
         raise SettingsError([f"TARGET_LEADS_LOGLEVEL, LOGLEVEL or SINGER_SDK_LOG_CONFIG: {error}."]) from None
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_on_one_line)
+
+
+def _on_one_line(entry: logging.LogRecord) -> bool:
+    """Keep what a tap calls its streams and fields from writing lines of its own into the log."""
+    message = entry.getMessage()
+    if not (message.isprintable() and entry.name.isprintable()):
+        entry.msg, entry.args, entry.name = printable(message), None, printable(entry.name)
+    return True
+
+
+def words_of(error: TargetLeadsError) -> str:
+    """What a person reads of an error: each finding on a line, whatever names stand in it."""
+    if isinstance(error, SettingsError):
+        return "\n".join(map(printable, error.findings))
+    return printable(str(error))
 
 
 def exit_status_of(error: TargetLeadsError) -> int:

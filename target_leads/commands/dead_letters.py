@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import sys
 from dataclasses import asdict
@@ -12,6 +11,7 @@ import click
 import simplejson
 
 from target_leads.commands.configuration import config_option, given_settings, opened_store
+from target_leads.commands.parameters import WHOLE_NUMBER, Moment, Words
 from target_leads.commands.tables import format_option, minute_text, moment_text, print_json, print_table
 from target_leads.exceptions import SettingsError
 from target_leads.models import Outcome
@@ -24,50 +24,20 @@ if TYPE_CHECKING:
     from target_leads.store import DeadLetter
 
 _OUTCOMES = [outcome.value for outcome in Outcome if outcome.is_dead_letter]
-_NUMBER = click.IntRange(min=1, max=2**63 - 1)
 _NONE = "There is no open dead letter of this kind."
-
-
-class _Moment(click.ParamType[datetime.datetime]):
-    """A date, or a date with a time; without a zone it is UTC."""
-
-    name = "date"
-
-    def convert(
-        self,
-        value: object,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> datetime.datetime:
-        """Read it."""
-        try:
-            moment = datetime.datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-        except ValueError:
-            self.fail(f"{value} is no date such as 2026-03-29 or 2026-03-29T07:00:00+00:00.", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
-
-
-class _Words(click.ParamType[str]):
-    """Text that is not blank: a shell variable that is not set must not mean every dead letter."""
-
-    name = "text"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Read it."""
-        return value if value.strip() else self.fail("must not be blank.", param, ctx)
 
 
 def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say which open dead letters are meant."""
     options = [
         config_option,
-        click.option("--id", "ids", type=_NUMBER, multiple=True, help="Number of a dead letter. Repeatable."),
-        click.option("--provider", default=None, type=_Words(), help="Those for this provider."),
-        click.option("--stream", default=None, type=_Words(), help="Those of this stream."),
+        click.option("--id", "ids", type=WHOLE_NUMBER, multiple=True, help="Number of a dead letter. Repeatable."),
+        click.option("--provider", default=None, type=Words(), help="Those for this provider."),
+        click.option("--stream", default=None, type=Words(), help="Those of this stream."),
         click.option("--outcome", default=None, type=click.Choice(_OUTCOMES), help="Those that ended so."),
-        click.option("--reason", default=None, type=_Words(), help="Those whose reason holds these words."),
-        click.option("--since", type=_Moment(), help="Those that came at this moment, in UTC, or later."),
-        click.option("--until", type=_Moment(), help="Those that came before this moment, in UTC."),
+        click.option("--reason", default=None, type=Words(), help="Those whose reason holds these words."),
+        click.option("--since", type=Moment(), help="Those that came at this moment, in UTC, or later."),
+        click.option("--until", type=Moment(), help="Those that came before this moment, in UTC."),
     ]
 
     @functools.wraps(command)
@@ -105,7 +75,7 @@ def list_(*, config_paths: tuple[str, ...], which: DeadLetterFilter, as_format: 
 
 
 @dead_letters.command()
-@click.argument("dead_letter_id", type=_NUMBER)
+@click.argument("dead_letter_id", type=WHOLE_NUMBER)
 @config_option
 @format_option
 @click.pass_context
@@ -160,7 +130,7 @@ def replay(context: click.Context, *, config_paths: tuple[str, ...], which: Dead
 
 @dead_letters.command()
 @_filtered
-@click.option("--because", required=True, type=_Words(), help="Why they need not be sent; kept with them.")
+@click.option("--because", required=True, type=Words(), help="Why they need not be sent; kept with them.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option
 @click.pass_context

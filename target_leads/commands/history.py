@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from target_leads.commands.configuration import config_option, opened_store
+from target_leads.commands.parameters import Text
 from target_leads.commands.tables import cell_text, format_option, minute_text, print_json, print_table
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ _A_MINUTE = datetime.timedelta(minutes=1)
 
 
 @click.command(short_help="Show every change that was sent for one lead.")
-@click.argument("lead_id")
+@click.argument("lead_id", type=Text())
 @config_option
-@click.option("--provider", default="", help="At this provider only.")
+@click.option("--provider", default="", type=Text(), help="At this provider only.")
 @format_option
 @click.pass_context
 def history(
@@ -43,7 +44,7 @@ def history(
     elif found:
         _print_words(found)
     if not found:
-        at = f" at {provider}" if provider else ""
+        at = f" at {cell_text(provider)}" if provider else ""
         click.echo(f"Nothing is known of the lead {cell_text(lead_id)}{at}.", err=True)
         context.exit(_NOT_FOUND)
 

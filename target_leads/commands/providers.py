@@ -10,7 +10,7 @@ import click
 
 from target_leads.commands.configuration import config_option, given_settings
 from target_leads.commands.provider_page import column_name, page_json, print_page, query_lines
-from target_leads.commands.tables import format_option, print_json, print_table
+from target_leads.commands.tables import cell_text, format_option, print_json, print_table
 from target_leads.exceptions import DefinitionError
 from target_leads.providers import bundled, folders_at, load_all
 from target_leads.providers.fields import fields_of
@@ -81,7 +81,7 @@ def show(
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        click.echo(f"There is no provider {name}; there are {', '.join(sorted(known))}.{hint}", err=True)
+        click.echo(f"There is no provider {cell_text(name)}; there are {', '.join(sorted(known))}.{hint}", err=True)
         context.exit(_NOT_FOUND)
     definition = known[name]
     fields = fields_of(definition)
@@ -124,7 +124,7 @@ def check(context: click.Context, *, folders: tuple[str, ...], config_paths: tup
         print_json([{"folder": folder, "findings": findings} for folder, findings in tested.items()])
     else:
         for folder, findings in tested.items():
-            click.echo(f"{folder}: {_counted(len(findings))}")
+            click.echo(f"{cell_text(folder)}: {_counted(len(findings))}")
             print_table([{"mark": " -", "words": words} for words in findings], ["mark", "words"], heading=False)
     context.exit(_WRONG if count else 0)
 

@@ -9,7 +9,8 @@ import click
 
 from target_leads.commands.configuration import config_option, opened_store
 from target_leads.commands.exit_statuses import exit_status_in_words
-from target_leads.commands.tables import format_option, minute_text, print_json, print_table
+from target_leads.commands.parameters import WHOLE_NUMBER, Text
+from target_leads.commands.tables import cell_text, format_option, minute_text, print_json, print_table
 from target_leads.exceptions import SettingsError
 from target_leads.models import Outcome
 
@@ -32,7 +33,7 @@ def runs() -> None:
 
 @runs.command("list")
 @config_option
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs, at most.")
+@click.option("--limit", type=WHOLE_NUMBER, default=20, show_default=True, help="How many runs, at most.")
 @format_option
 def list_(*, config_paths: tuple[str, ...], limit: int, as_format: str) -> None:
     """List runs, the newest first."""
@@ -48,7 +49,7 @@ def list_(*, config_paths: tuple[str, ...], limit: int, as_format: str) -> None:
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", type=Text())
 @config_option
 @format_option
 @click.pass_context
@@ -64,7 +65,7 @@ def show(context: click.Context, *, run: str, config_paths: tuple[str, ...], as_
         first = ", ".join(each.run_id for each in found)
         raise SettingsError([f"More than one run begins with {run!r}, such as {first}. Give more of the id."])
     if not found:
-        click.echo("There was no run yet." if run == _LATEST else f"There is no run {run}.", err=True)
+        click.echo("There was no run yet." if run == _LATEST else f"There is no run {cell_text(run)}.", err=True)
         context.exit(_NOT_FOUND)
     if as_format == "json":
         print_json({**_as_json(found[0]), "reasons": [asdict(reason) for reason in reasons]})

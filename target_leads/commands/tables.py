@@ -32,7 +32,10 @@ format_option = click.option(
 
 def print_json(value: object) -> None:
     """Print any JSON; moments as ISO 8601 in UTC."""
-    click.echo(json.dumps(value, indent=2, default=moment_text, ensure_ascii=False))
+    text = json.dumps(value, indent=2, default=moment_text, ensure_ascii=False)
+    if any("\ud800" <= sign <= "\udfff" for sign in text):  # half a pair, as in a path that is no UTF-8
+        text = json.dumps(value, indent=2, default=moment_text)
+    click.echo(text)
 
 
 def print_table(

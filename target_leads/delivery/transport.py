@@ -13,6 +13,7 @@ import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
 from target_leads.delivery.http import Failure, HttpResponse
+from target_leads.redaction import keep_quiet
 
 if TYPE_CHECKING:
     from target_leads.clock import Clock
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from target_leads.providers.account import Account
 
 # It quotes what it cannot read of an answer, in which a lead's fields may stand.
-logging.getLogger("urllib3.connection").setLevel(logging.CRITICAL)
+keep_quiet("urllib3.connection", up_to=logging.ERROR)
 
 _MOST_BYTES = 1 << 20
 """Longest answer that is read. No documented answer comes near; an endless one must not fill the memory."""

@@ -115,4 +115,5 @@ def _windows(config: Iterable[Mapping[str, Any]]) -> tuple[RateLimit, ...]:
 
 
 def _was(value: object, *, secret: bool = False) -> str:
-    return "" if secret else f", but was {value!r}"
+    """What it was; an object or a list may be credentials that stand in the wrong place."""
+    return "" if secret or isinstance(value, (dict, list)) else f", but was {value!r}"

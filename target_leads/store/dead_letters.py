@@ -128,17 +128,18 @@ def singer_messages(letters: Iterable[DeadLetter], store: str) -> Iterator[dict[
 def find(connection: Connection, which: DeadLetterFilter) -> Iterator[DeadLetter]:
     """Open dead letters, oldest first."""
     query = select(dead_letters).where(*which.conditions()).order_by(dead_letters.c.created_at, dead_letters.c.id)
-    for row in connection.execution_options(yield_per=1000).execute(query).mappings():
-        yield DeadLetter(
-            dead_letter_id=row["id"],
-            tap_stream=row["tap_stream"] or row["stream"],
-            key_properties=tuple(json.loads(row["key_properties"])),
-            columns=columns_of(row["columns"]),
-            outcome=Outcome(row["outcome"]),
-            violations=tuple(Violation(**violation) for violation in json.loads(row["violations"])),
-            record=record_of(row["record"]),
-            **{name: row[name] for name in _COPIED},
-        )
+    with connection.execution_options(yield_per=1000).execute(query) as found:  # closed also where the first is enough
+        for row in found.mappings():
+            yield DeadLetter(
+                dead_letter_id=row["id"],
+                tap_stream=row["tap_stream"] or row["stream"],
+                key_properties=tuple(json.loads(row["key_properties"])),
+                columns=columns_of(row["columns"]),
+                outcome=Outcome(row["outcome"]),
+                violations=tuple(Violation(**violation) for violation in json.loads(row["violations"])),
+                record=record_of(row["record"]),
+                **{name: row[name] for name in _COPIED},
+            )
 
 
 def file_again(connection: Connection, run_id: str, moment: datetime.datetime, entry: Settlement) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
@@ -13,11 +14,15 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from target_leads.exceptions import SettingsError
+from target_leads.redaction import keep_quiet
 from target_leads.store.locking import LOCK_TIMEOUT_SECONDS
 from target_leads.store.migration import BACKENDS, has_tables, make_tables
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
+
+# It tells each row that is read, records of dead letters and open jobs too, whatever hide_parameters says.
+keep_quiet("sqlalchemy.engine.Engine", up_to=logging.DEBUG)
 
 _LOOK_AGAIN_SECONDS = 0.02
 _EXAMPLE_FILE = "Give one such as sqlite:///target-leads.db."
