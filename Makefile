@@ -5,10 +5,13 @@ BIN := .venv/bin
 DEMO_STORE := .demo
 PYTHON_LOWEST ?= $(lastword python3.10 $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python))
 LOWEST := .lowest/bin
+PYTHON_NEWEST ?= $(lastword python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python))
+NEWEST := .newest/bin
 FUZZ_SECONDS ?= 300
 INSTALL := -m pip install --quiet --disable-pip-version-check
+TESTERS := hatchling hypothesis pytest pyyaml
 
-.PHONY: demo test lowest fuzz bench lint format sandbox settings clean
+.PHONY: demo test lowest newest fuzz bench lint format sandbox settings clean
 
 demo: .venv/run.stamp ## deliver the sample leads to an emulator of all five providers
 	@rm -rf $(DEMO_STORE) && mkdir -p $(DEMO_STORE)
@@ -19,6 +22,9 @@ test: .venv/dev.stamp ## run the tests; PYTEST_ARGS adds to the command
 
 lowest: .lowest/run.stamp ## run the tests with the lowest versions that pyproject.toml lets in, on the lowest Python
 	$(LOWEST)/python -m pytest $(PYTEST_ARGS)
+
+newest: .newest/run.stamp ## run the tests on the newest Python that the classifiers name
+	$(NEWEST)/python -m pytest $(PYTEST_ARGS)
 
 fuzz: .venv/dev.stamp ## look for inputs that break something, for FUZZ_SECONDS each; needs Linux on x86-64
 	@mkdir -p .fuzz
@@ -47,7 +53,7 @@ settings: .venv/dev.stamp ## write docs/settings.md, target_leads/target-leads.y
 	$(BIN)/python tests/requirements.py
 
 clean: ## remove what the other commands made
-	rm -rf .venv .lowest .fuzz .pipelines .benchmarks $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .lowest .newest .fuzz .pipelines .benchmarks $(DEMO_STORE) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 
 .venv/run.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "target-leads needs Python 3.10 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -61,5 +67,10 @@ clean: ## remove what the other commands made
 
 .lowest/run.stamp: pyproject.toml constraints-lowest.txt
 	rm -rf .lowest && $(PYTHON_LOWEST) -m venv .lowest
-	$(LOWEST)/python $(INSTALL) --constraint constraints-lowest.txt --editable '.[postgres]' hatchling hypothesis pytest pyyaml
+	$(LOWEST)/python $(INSTALL) --constraint constraints-lowest.txt --editable '.[postgres]' $(TESTERS)
+	@touch $@
+
+.newest/run.stamp: pyproject.toml constraints.txt
+	rm -rf .newest && $(PYTHON_NEWEST) -m venv .newest
+	$(NEWEST)/python $(INSTALL) --constraint constraints.txt --editable '.[postgres]' $(TESTERS)
 	@touch $@

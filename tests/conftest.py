@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from target_leads.cli import main
 from target_leads.providers import load_all
 from target_leads.sandbox import Emulator, running
+from tests.machine import lacks
+from tests.requirements import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,10 +67,7 @@ def postgresql_server() -> Iterator[Engine]:
         engine = create_engine(_POSTGRESQL, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5})
         engine.connect().close()
     except (DBAPIError, ModuleNotFoundError) as error:
-        message = f"no PostgreSQL to test with: {error}"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        lacks(f"no PostgreSQL to test with: {error}")
     yield engine
     engine.dispose()
 
@@ -80,6 +81,22 @@ def postgresql_url(postgresql_server: Engine) -> Iterator[str]:
     yield f"{_POSTGRESQL}?options=-csearch_path%3D{schema}"
     with postgresql_server.connect() as connection:
         connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist of this checkout, built once."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(distributions: Path) -> Path:
+    """The wheel of this checkout."""
+    (found,) = distributions.glob("*.whl")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import pytest
 
 import target_leads
 from tests.distribution.pythons import supported
+from tests.machine import lacks
 from tests.requirements import ROOT, project
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def repository() -> set[str]:
     try:
         listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("only a git checkout knows which files are its own")
+        lacks("only git knows which files are the repository's own")
     return {name for name in listed if (ROOT / name).is_file()}
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from meltano_project import PATIENCE_SECONDS, Project, cannot
+from meltano_project import PATIENCE_SECONDS, Project
 from sqlalchemy import create_engine, text
 
 from target_leads.providers import load_all
 from target_leads.sandbox import SCENARIOS, Emulator
+from tests.machine import lacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +71,7 @@ def meltano() -> Path:
         install = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", _MELTANO]
         for step in ([sys.executable, "-m", "venv", "--clear", venv], install):
             if subprocess.run(step, check=False).returncode != 0:
-                cannot("Meltano could not be installed from the package index: see what pip said")
+                lacks("Meltano could not be installed from the package index: see what pip said")
     return command
 
 

@@ -10,10 +10,11 @@ import subprocess
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import pytest
 import yaml
+
+from tests.machine import lacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,21 +23,12 @@ PATIENCE_SECONDS = 300
 _NO_INDEX = ("Failed to fetch", "error sending request", "network was disabled")
 """What uv says then."""
 _OURS = ("MELTANO", "PYTHON", "TAP_", "TARGET_LEADS_")
-
-
 ROOT = Path(__file__).parents[2]
 
 
 def checkout_at(folder: Path) -> Path:
     """A fresh checkout there, as far as building and using it goes."""
     return Path(shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "tests", "dist")))
-
-
-def cannot(message: str) -> NoReturn:
-    """There is no testing here; in CI there must be."""
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +43,7 @@ class Ended:
     def must_have_installed(self) -> None:
         """See that it went well, or was no fault of ours."""
         if any(words in self.log for words in _NO_INDEX):
-            cannot("the package index was not reached")
+            lacks("the package index was not reached")
         assert self.status == 0, self.log
 
 

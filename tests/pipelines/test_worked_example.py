@@ -10,8 +10,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from meltano_project import Project, cannot, checkout_at
+from meltano_project import Project, checkout_at
 
+from tests.machine import lacks
 from tests.markdown import blocks_to_run
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def programs() -> None:
     """What the example takes beside Meltano."""
     for program in ("bash", "curl", "psql"):
         if shutil.which(program) is None:
-            cannot(f"the example of the README takes {program}, which is not installed")
+            lacks(f"the example of the README takes {program}, which is not installed")
 
 
 @pytest.fixture
