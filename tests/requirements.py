@@ -55,19 +55,20 @@ def pins() -> list[Requirement]:
     return [Requirement(line) for line in lines if not line.startswith("#")]
 
 
+def lowest_version(requirement: Requirement) -> str:
+    """The lowest that it lets in."""
+    bounds = [each.version for each in requirement.specifier if each.operator in {">=", "~="}]
+    assert len(bounds) == 1, f"{requirement.name} has no lower bound"
+    return bounds[0]
+
+
 def lowest_versions() -> str:
     """The text of constraints-lowest.txt."""
-    lowest = {name: _lower_bound(requirement) for name, requirement in needed_by_users().items()}
+    lowest = {name: lowest_version(requirement) for name, requirement in needed_by_users().items()}
     lowest |= {name: lowest[same_as] for name, same_as in _EXACT.items()} | _DEMANDED
     lines = [f"{name}=={version}" for name, version in sorted(lowest.items())]
     lines += [str(pin) for pin in pins() if canonicalize_name(pin.name) not in lowest]
     return _HEAD + "".join(f"{line}\n" for line in lines)
-
-
-def _lower_bound(requirement: Requirement) -> str:
-    bounds = [each.version for each in requirement.specifier if each.operator in {">=", "~="}]
-    assert len(bounds) == 1, f"{requirement.name} has no lower bound"
-    return bounds[0]
 
 
 def _by_name(requirements: Iterable[Requirement]) -> dict[str, Requirement]:

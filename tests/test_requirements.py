@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from packaging.utils import canonicalize_name
 
-from tests.requirements import ROOT, lowest_versions, needed_by_developers, needed_by_users, pins
+from tests.distribution.pythons import supported
+from tests.requirements import ROOT, lowest_version, lowest_versions, needed_by_developers, needed_by_users, pins
 
 
 def test_lowest_versions_are_in_step() -> None:
@@ -30,3 +33,19 @@ def test_constraints_name_no_place(name: str) -> None:
     """Packages come from wherever the user's pip gets them."""
     text = (ROOT / name).read_text(encoding="utf-8")
     assert [mark for mark in ("://", " @ ", "--", "file:") if mark in text] == []
+
+
+def test_every_requirement_has_its_reason() -> None:
+    """The architecture page has what an installation needs and nothing else, each with its lowest version."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Dependencies")[2]
+    rows = re.findall(r"^\| ([a-z][\w-]*) \| ([\d.]+) \| (.+) \| (.+) \|$", page, re.MULTILINE)
+    told = {name: version for name, version, *_ in rows}
+    assert told == {name: lowest_version(requirement) for name, requirement in needed_by_users().items()}
+    assert len(rows) == len(told)
+
+
+@pytest.mark.parametrize(("name", "version"), [("LOWEST", supported()[0]), ("NEWEST", supported()[-1])])
+def test_pythons_of_make(name: str, version: str) -> None:
+    """`make lowest` and `make newest` run the tests at both ends of what the classifiers name."""
+    (line,) = re.findall(rf"^PYTHON_{name} .*$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"3\.\d+", line)) == {version}

@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -221,6 +222,22 @@ def test_bounds_the_length_of_an_answer(
         assert len(answer.body) == length
     else:
         assert answer == Failure(reason="the answer is too long to be one", may_have_arrived=True)
+
+
+def test_unpacks_no_more_than_it_reads(
+    serve: Callable[..., Server], send: Callable[..., Answer], reply: type[Reply]
+) -> None:
+    """A small answer that unpacks to 100 megabytes does not fill the memory: that is why urllib3 is at least 2.7."""
+    sent = gzip.compress(bytes(100 * _MEGABYTE))
+    server = serve(lambda _: reply(200, {"content-encoding": "gzip"}, sent))
+    tracemalloc.start()
+    try:
+        answer = send(server.url)
+        (_, most) = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer == Failure(reason="the answer is too long to be one", may_have_arrived=True)
+    assert most < 10 * _MEGABYTE
 
 
 RAW = {
