@@ -84,13 +84,6 @@ def test_choices_and_defaults_are_told() -> None:
     assert known["concurrency"].default == 8
 
 
-def test_capabilities_are_those_that_work(about: Callable[[str | None], str]) -> None:
-    """The SDK's own settings that have no effect here, and its capabilities for them, are not offered."""
-    told = json.loads(about("json"))
-    assert told["capabilities"] == ["about", "stream-maps", "schema-flattening", "batch", "structured-logging"]
-    assert {"add_record_metadata", "validate_records"}.isdisjoint(told["settings"]["properties"])
-
-
 def test_a_bar_does_not_break_the_table() -> None:
     """A bar in a description is text, not the end of a cell."""
     (*_, row) = settings_table({"properties": {"way": {"type": "string", "description": "This | that."}}})

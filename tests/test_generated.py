@@ -44,12 +44,6 @@ def test_definition_for_meltano_is_in_step(generated: Any) -> None:
     assert yaml.safe_load(written) == {**loader, "pip_url": '"${TARGET_LEADS_SOURCE}[postgres]"'}
 
 
-def test_capabilities_are_those_that_there_are(generated: Any) -> None:
-    """Nothing is deleted, softly or hard, and ACTIVATE_VERSION, which would do so, has no effect."""
-    (loader,) = yaml.safe_load(generated.meltano_project())["plugins"]["loaders"]
-    assert loader["capabilities"] == ["about", "stream-maps", "schema-flattening", "batch", "structured-logging"]
-
-
 def test_meltano_knows_every_setting_of_every_provider(generated: Any) -> None:
     """A credential has a Meltano setting of its own, marked sensitive, so that Meltano never shows it."""
     project = yaml.safe_load(generated.meltano_project())
