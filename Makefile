@@ -9,7 +9,7 @@ PYTHON_NEWEST ?= $(lastword python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*
 NEWEST := .newest/bin
 FUZZ_SECONDS ?= 300
 INSTALL := -m pip install --quiet --disable-pip-version-check
-TESTERS := hatchling hypothesis pytest pyyaml
+TESTERS := hatchling hypothesis pytest pyyaml trustme
 
 .PHONY: demo test lowest newest fuzz bench lint format sandbox settings clean
 

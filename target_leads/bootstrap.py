@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import secrets
 import uuid
@@ -15,6 +14,7 @@ from target_leads.changes import Fingerprints
 from target_leads.checkpoints import Checkpoints
 from target_leads.clock import Clock
 from target_leads.delivery import Dispatcher, Forecast, RetryPolicy, Service, Transport
+from target_leads.delivery.network import network_findings
 from target_leads.exceptions import SettingsError
 from target_leads.guard import Guard
 from target_leads.pipeline import Pipeline
@@ -91,8 +91,7 @@ def open_account(
     config = settings.providers.get(provider, {})
     if provider in urls:
         config = sandbox_config(definition, config, url=urls[provider])
-    account = Account.open(definition, config, concurrency=settings.concurrency)
-    return dataclasses.replace(account, uses_proxy=provider not in urls)
+    return Account.open(definition, config, concurrency=settings.concurrency)
 
 
 def check_named_providers(
@@ -119,12 +118,16 @@ def _check(
     account_of: Callable[[str], Account],
     report: RunReport,
 ) -> None:
-    """Check the providers, and begin the report, so that all mistakes are told at once."""
+    """Check the providers and the machine, and begin the report, so that all mistakes are told at once."""
     findings: list[str] = []
     try:
         check_named_providers(settings, definitions, account_of)
     except SettingsError as error:
         findings += error.findings
+    else:
+        named = set(named_providers(settings).values()) & definitions.keys()
+        if not settings.sandbox:
+            findings += network_findings(account_of(provider).base_url for provider in sorted(named))
     path = settings.report_path
     if wrong := list(path_findings(path)):
         findings += wrong

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_leads.bootstrap import check_named_providers, open_account
 from target_leads.config_files import ENVIRONMENT, read_config
+from target_leads.delivery.network import network_findings
 from target_leads.environment import settings_from_environment
 from target_leads.exceptions import SettingsError
 from target_leads.mapping import StreamMapping
@@ -24,7 +25,7 @@ from target_leads.settings import Settings
 from target_leads.settings_reference import findings_beyond_our_own, unknown_settings
 from target_leads.store import condition_of
 from target_leads.stream_maps import StreamMaps
-from target_leads.surroundings import certificate_findings, reached
+from target_leads.surroundings import reached
 from target_leads.target import TargetLeads
 
 if TYPE_CHECKING:
@@ -90,10 +91,10 @@ def checkup(config_paths: Sequence[str], *, connects: bool) -> Checkup:
     condition = condition_of(settings.store_url)
     findings += condition.findings
     findings += path_findings(config.get("report_path"))
-    certificates = list(certificate_findings())
-    findings += certificates
+    network = [] if settings.sandbox else network_findings(account.base_url for account in accounts.values())
+    findings += network
     connections = {}
-    if connects and not settings.sandbox and not certificates:
+    if connects and not settings.sandbox and not network:
         for name, unreachable in reached(accounts.values()).items():
             connections[name] = unreachable.reason if unreachable else "reached"
             if unreachable:

@@ -275,7 +275,7 @@ def test_a_host_that_is_not_reached_now(check: Callable[..., Any]) -> None:
     assert (ended.status, found["findings"]) == (0, [])
     assert found["warnings"] == [
         (
-            f"perch: http://127.0.0.1:{port} is not reached: the connection failed or broke. "
+            f"perch: http://127.0.0.1:{port} is not reached: the host takes no connection. "
             "See to the network, the proxy and the base URL."
         )
     ]
@@ -290,31 +290,40 @@ def test_a_handshake_that_fails_is_no_matter_of_time(check: Callable[..., Any], 
     assert ended.status == 2
     assert found["findings"] == [
         (
-            f"generic: {account['base_url']} is not reached: the TLS certificate or handshake is not valid: "
-            "the handshake failed. See to the network, the proxy and the base URL."
+            f"generic: {account['base_url']} is not reached: the host's TLS certificate or handshake is not valid: "
+            "what answers there speaks no TLS. See to the network, the proxy and the base URL."
         )
     ]
-    assert found["providers"][0]["connection"].startswith("the TLS certificate or handshake is not valid")
+    assert found["providers"][0]["connection"].startswith("the host's TLS certificate or handshake is not valid")
 
 
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_certificates_that_cannot_be_used(
-    variable: str, findings: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    check: Callable[..., Any], findings: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is not there, or holds none: no request would get through."""
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(variable, "missing.pem")
-    (missing,) = findings({})
-    assert missing == (
-        f"{variable}: there is no file missing.pem. Name one with certificates in PEM form, or unset the variable."
+    """Told once, however many providers there are, and none is connected to. The sandbox takes no certificates."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "missing.pem")
+    providers = {"perch": {"api_key": SECRET}, "bizmate": {"api_token": SECRET}}
+    ended = check({"providers": providers}, "--format", "json")
+    found = json.loads(ended.stdout)
+    assert (ended.status, found["warnings"]) == (2, [])
+    (finding,) = found["findings"]
+    assert finding == (
+        "REQUESTS_CA_BUNDLE: there is no file missing.pem. "
+        "Name one with certificates in PEM form, or unset the variable."
     )
-    (tmp_path / "empty.pem").write_text("nothing")
-    monkeypatch.setenv(variable, "empty.pem")
-    (empty,) = findings({})
-    assert empty.startswith(f"{variable}: empty.pem holds no certificates in PEM form.")
-    monkeypatch.setenv(variable, str(tmp_path))
+    assert {provider["connection"] for provider in found["providers"]} == {""}
+    assert findings({"sandbox": True, "providers": providers}) == []
+
+
+def test_a_proxy_that_cannot_be_used(findings: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told where a provider would be reached through it, without what stands in its URL."""
+    for name in ("https_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", f"ftp://{SECRET}@proxy.example.com")
     assert findings({}) == []
+    assert findings({"providers": {"perch": {"api_key": SECRET}}}) == [
+        "HTTPS_PROXY: is no URL of a proxy. Give one such as http://proxy.example.com:3128, or unset the variable."
+    ]
 
 
 def test_the_report(findings: Callable[..., list[str]], tmp_path: Path) -> None:

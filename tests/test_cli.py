@@ -297,7 +297,9 @@ def test_no_run_shows_a_value_or_a_credential(ended: Mapping[str, Ended]) -> Non
 
 def test_debug_level_shows_what_is_done(ended: Mapping[str, Ended]) -> None:
     """At debug level there is more to read, and the SDK and its libraries had their say, still without a value."""
-    assert re.search(r"DEBUG +\| urllib3.connectionpool +\| .*PATCH /debug/generic/v1/leads/a ", ended["debug"].stderr)
+    assert re.search(
+        r"DEBUG +\| target_leads.delivery.transport +\| PATCH .*/debug/generic/v1/leads/a: 200\n", ended["debug"].stderr
+    )
     assert "1 × generic invalid: $.email must be a valid email (lead bad)" in ended["debug"].stderr
 
 

@@ -67,7 +67,7 @@ def classify_update(answer: Answer, definition: Definition) -> Verdict:
     if verdict.kind is not VerdictKind.ACCEPTED or isinstance(answer, Failure):
         return verdict
     job_id = first_id(body_of(answer), job.id_at)
-    if not job_id:
+    if not job_id.isprintable() or not job_id:  # no store keeps half a surrogate pair, nor each a NUL
         return _unreadable(answer, limits, "names no job")
     return dataclasses.replace(verdict, job_id=job_id)
 

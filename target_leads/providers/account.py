@@ -36,8 +36,6 @@ class Account:
     """Requests in flight at once."""
     rate_limits: RateLimits
     """The definition's, or the user's own windows in it."""
-    uses_proxy: bool = True
-    """Whether a proxy that the environment names is used; the sandbox's requests must not leave the machine."""
 
     @property
     def key(self) -> tuple[str, str]:

@@ -29,11 +29,13 @@ def url_findings(url: object) -> Iterator[str]:
         fits = False
     if not fits:
         yield f"is no URL that a request can go to; give one such as {_EXAMPLE}."
-    elif parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    elif parts.scheme == "http" and not is_loopback(url):
         yield f"must be https, as credentials travel to it. Plain http is for loopback only, not for {parts.hostname}."
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether a base URL stays on this machine."""
+    host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

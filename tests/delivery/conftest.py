@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import http.server
 import json
 import socket
+import ssl
 import sys
 import threading
 from collections import Counter
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+import trustme
 
 from target_leads.clock import Clock
 from target_leads.delivery import Dispatcher, RetryPolicy, Service, Transport
@@ -74,10 +75,12 @@ def serve() -> Iterator[Callable[..., Server]]:
     """Starts servers, which end with the test."""
     with contextlib.ExitStack() as stack:
 
-        def start(answer: Callable[[Seen], Reply | int] = lambda _: 200) -> Server:
+        def start(answer: Callable[[Seen], Reply | int] = lambda _: 200, tls: ssl.SSLContext | None = None) -> Server:
             server = Server(answer=answer)
             httpd = _HttpServer(("127.0.0.1", 0), _handler_for(server))
-            server.url = f"http://127.0.0.1:{httpd.server_port}"
+            if tls is not None:
+                httpd.socket = tls.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
+            server.url = f"{'https' if tls else 'http'}://127.0.0.1:{httpd.server_port}"
             thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
             thread.start()
             stack.callback(httpd.server_close)
@@ -93,7 +96,7 @@ class _HttpServer(http.server.ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:
         """Say nothing of a client that went away; anything else fails the test."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             raise  # noqa: PLE0704 -- within the handling of the exception
 
 
@@ -116,13 +119,12 @@ def _handler_for(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
             finally:
                 with server.lock:
                     server.in_flight -= 1
-            reply = Reply(answer) if isinstance(answer, int) else answer
+            reply = Reply(answer, body=b"" if answer == 204 else b"{}") if isinstance(answer, int) else answer
             self.send_response(reply.status)
             for name, value in {"content-length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            if reply.status != 204:
-                self.wfile.write(reply.body)
+            self.wfile.write(reply.body)
 
         do_GET = do_PATCH = do_POST = do_PUT = handle_any  # noqa: N815 -- the names that http.server calls
 
@@ -133,32 +135,81 @@ def _handler_for(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
 
 
 @pytest.fixture
-def serve_raw() -> Iterator[Callable[[Callable[[socket.socket], object]], str]]:
-    """Starts servers that read one request of each connection, treat the connection as told, and close it."""
+def serve_raw() -> Iterator[Callable[..., str]]:
+    """Starts servers that treat each connection as told, in a thread of its own, and close it; gives their URL.
+
+    The first request has been read by then, unless the server is told to leave that to the treatment.
+    """
     with contextlib.ExitStack() as stack:
 
-        def start(treat: Callable[[socket.socket], object]) -> str:
+        def start(
+            treat: Callable[[socket.socket], object], tls: ssl.SSLContext | None = None, *, reads: bool = True
+        ) -> str:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
 
+            def serve_one(accepted: socket.socket) -> None:
+                with accepted, contextlib.suppress(OSError):  # the peer is gone
+                    # A handshake, or an answer that nobody takes, ends with the test at the latest.
+                    accepted.settimeout(10)
+                    accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent goes out at once
+                    with tls.wrap_socket(accepted, server_side=True) if tls else accepted as connection:
+                        if reads:
+                            read_request(connection)
+                        treat(connection)
+
             def accept() -> None:
-                with contextlib.suppress(OSError):  # the listener or the peer is gone
+                with contextlib.suppress(OSError):  # the listener is gone
                     while True:
-                        with listener.accept()[0] as connection:
-                            _read_request(connection)
-                            treat(connection)
+                        threading.Thread(target=serve_one, args=(listener.accept()[0],), daemon=True).start()
 
             threading.Thread(target=accept, daemon=True).start()
             stack.callback(listener.shutdown, socket.SHUT_RDWR)
-            return f"http://127.0.0.1:{listener.getsockname()[1]}"
+            return f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
 
         yield start
 
 
-def _read_request(connection: socket.socket) -> None:
-    """Read it to its end: what is left unread would break the connection in a way of its own."""
-    with connection.makefile("rb") as stream:
-        headers = http.client.parse_headers(stream) if stream.readline() else {}
-        stream.read(int(headers.get("content-length", 0)))
+def read_request(connection: socket.socket) -> list[bytes]:
+    """Read one to its end, and no further: what is left unread would break the connection in a way of its own.
+
+    Gives its request line and headers; nothing if there is none any more.
+    """
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        if not (sign := connection.recv(1)):
+            return []
+        head += sign
+    lines = head.split(b"\r\n")[:-2]
+    left = sum(int(line.partition(b":")[2]) for line in lines if line.lower().startswith(b"content-length:"))
+    while left:
+        left -= len(connection.recv(left)) or left
+    return lines
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """An authority of the tests' own, which nobody trusts unless told to."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def authority_file(authority: trustme.CA, tmp_path: Path) -> str:
+    """The file to name in the environment for that."""
+    path = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def tls(authority: trustme.CA) -> Callable[..., ssl.SSLContext]:
+    """What a server's handshakes go by, with a certificate for these names."""
+
+    def context(*names: str, signed_by: trustme.CA = authority, **options: Any) -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        signed_by.issue_cert(*(names or ("127.0.0.1",)), **options).configure_cert(made)
+        return made
+
+    return context
 
 
 @pytest.fixture

@@ -325,7 +325,10 @@ def test_a_pointer_may_hold_escapes(verdict: Callable[..., Verdict], job: dict[s
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", '"J1"', "{}", '{"job_id": "  "}', '{"job_id": true}', '{"job_id": 1.5}', '{"job_id": ["J1"]}'],
+    [
+        *("", "{", "[]", '"J1"', "{}", '{"job_id": "  "}', '{"job_id": true}', '{"job_id": 1.5}', '{"job_id": ["J1"]}'),
+        *(r'{"job_id": "\ud800"}', r'{"job_id": "J\u0000"}', r'{"job_id": "J\n1"}', f'{{"job_id": {"1" * 5000}}}'),
+    ],
 )
 def test_an_accepted_update_without_a_job_is_tried_again(
     text: str, verdict: Callable[..., Verdict], job: dict[str, Any]

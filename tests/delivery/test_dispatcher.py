@@ -236,7 +236,7 @@ def test_a_refused_connection_is_an_outage(
     nobody: str,
 ) -> None:
     """A server that is not there ends the run, and no update is blamed."""
-    with pytest.raises(ProviderUnavailable, match="the connection failed or broke, 2 attempts each"):
+    with pytest.raises(ProviderUnavailable, match="the host takes no connection, 2 attempts each"):
         list(dispatcher(account(nobody)).deliver(batch(20)))
 
 

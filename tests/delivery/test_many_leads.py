@@ -437,3 +437,31 @@ def test_a_strange_status_of_a_lead_is_none(
     )
     assert delivery.outcome_of == {"L0": "failed", "L1": "delivered", "L2": "delivered"}
     assert {settlement.status for settlement in delivery.settlements} == {200}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        b'{"id": "L1", "status": ' + b"1" * 4000 + b"}",
+        b'{"id": "L1", "status": NaN}',
+        b'{"id": "L1", "status": 200, "status": 5}',
+        b'{"id": "L1", "status": "\\ud800"}',
+        b'{"id": ["L1"], "status": 200}',
+        b'{"id": "L1", "status": 500, "why": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b"[" * 900 + b"]" * 900,
+    ],
+)
+def test_an_odd_result_says_nothing_good(
+    item: bytes, deliver: Callable[..., Delivery], batch: Callable[..., list[LeadUpdate]], reply: type[Reply]
+) -> None:
+    """Whatever stands where a lead's result is promised: that lead is not delivered by it, and the others are."""
+
+    def answer(seen: Seen) -> Reply:
+        results = [
+            item if lead_id == "L1" else b'{"id": "%s", "status": 200}' % lead_id.encode() for lead_id in _ids(seen)
+        ]
+        return reply(200, {}, b'{"results": [' + b",".join(results) + b"]}")
+
+    delivery = deliver(answer, batch(5), **_changes(EACH))
+    assert (delivery.outcomes, delivery.error) == ({"delivered": 4, "failed": 1}, None)
+    assert delivery.outcome_of["L1"] == "failed"

@@ -521,6 +521,11 @@ UNREADABLE: dict[str, tuple[int, dict[str, str], bytes]] = {
     "a part": (206, {"content-range": "bytes 0-1/9"}, b"{}"),
     "several answers": (207, {"content-type": "application/json"}, b'{"responses": [{"status": 422}]}'),
     "packed wrongly": (200, {"content-encoding": "gzip"}, b"not packed at all"),
+    "no UTF-8": (200, {"content-type": "application/json"}, b'{"id": "\xff"}'),
+    "far too deep": (200, {"content-type": "application/json"}, b"[" * 100_000 + b"]" * 100_000),
+    "a number too long for one": (200, {"content-type": "application/json"}, b'{"id": ' + b"1" * 5000 + b"}"),
+    "of another standard": (600, {}, b"{}"),
+    "of no standard": (999, {}, b"{}"),
 }
 
 
@@ -535,6 +540,29 @@ def test_an_answer_that_cannot_be_read_is_no_delivery(
     assert (ended.outcomes, ended.error) == ({"delivered": 9, "failed": 1}, None)
     assert [settlement.lead_id for settlement in ended.settlements if settlement.outcome.value == "failed"] == ["L5"]
     assert ended.requests == 9 + 3
+
+
+ODD: dict[str, bytes] = {
+    "keys that come twice": b'{"id": "L5", "id": "L6", "status": 200, "status": 500}',
+    "numbers that are none": b'{"id": NaN, "other": [Infinity, -Infinity, 1e999]}',
+    "halves of surrogate pairs": rb'{"id": "\ud800", "\udfff": ["\ud83d"]}',
+    "signs that no text has": rb'{"id": "a\u0000b"}',
+    "quite some depth": b'{"a":' * 900 + b"1" + b"}" * 900,
+    "a mark of its order of bytes": b'\xef\xbb\xbf{"id": "L5"}',
+    "another encoding": '{"id": "L5"}'.encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("status", [200, 422])
+@pytest.mark.parametrize("what", ODD)
+def test_odd_json_is_judged_like_any_other(
+    what: str, status: int, run: Callable[..., Ended], batch: Callable[..., list[LeadUpdate]], reply: type[Reply]
+) -> None:
+    """The status says what became of the lead; nothing that a body may hold ends the run."""
+    odd = reply(status, {"content-type": "text/plain"}, ODD[what])
+    ended = run(lambda seen: odd if _lead(seen) == "L5" else 200, [batch(10)])
+    others = {"delivered": 10} if status == 200 else {"delivered": 9, "rejected": 1}
+    assert (ended.outcomes, ended.error, ended.requests) == (others, None, 10)
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])

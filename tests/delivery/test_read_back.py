@@ -192,7 +192,7 @@ def test_what_does_harm_is_repeated_when_the_connection_was_refused(
     """A request that never left wrote nothing: it is tried as often as any other."""
     dispatching = dispatcher(account(nobody, **ONCE), max_tries=4)
     settlements, _ = taken(dispatching.deliver(won))
-    with pytest.raises(ProviderUnavailable, match="the connection failed or broke, 4 attempts each"):
+    with pytest.raises(ProviderUnavailable, match="the host takes no connection, 4 attempts each"):
         dispatching.conclude()
     assert (settlements, dispatching.traffic["generic"].requests) == ([], 4)
 
