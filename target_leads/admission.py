@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target_leads.coalescing import coalesced
 from target_leads.exceptions import SettingsError
@@ -29,22 +28,13 @@ _NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 _DELETED = "a deleted row: a lead update never deletes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addressed:
-    """A record of which is known whose it is."""
+class Addressed(NamedTuple):
+    """A record of which is known whose it is. A tuple, which is made three times as fast: there is one for each."""
 
     record: Record
-    provider: str
-    account: str
-    base_url: str
-    lead_id: str
-    """Empty if the record has no usable one."""
+    lead: Lead
+    """Which lead it is, and where; its id is empty if the record has no usable one."""
     digest: str
-
-    @property
-    def lead(self) -> Lead:
-        """Which lead it is, and where."""
-        return self.provider, self.account, self.base_url, self.lead_id
 
 
 class Admission:
@@ -103,7 +93,8 @@ class Admission:
         provider = provider_of_record(
             record.fields, provider_field=self._settings.provider_field, default=stream.provider
         )
-        deleted = is_deletion(record.original) or is_deletion(record.fields)  # stream maps may drop the column
+        # Stream maps may drop the column, or make it.
+        deleted = is_deletion(record.original) or (record.fields is not record.original and is_deletion(record.fields))
         if provider not in self._definitions:
             if deleted:  # such a row may hold nothing but its key
                 return _ignored(record, _UNKNOWN_PROVIDER, "", "", _DELETED)
@@ -116,27 +107,21 @@ class Admission:
             rule = f"names {provider}, where records of this stream cannot go: {' '.join(obstacle)}"
             violation = Violation(path=f"$.{self._settings.provider_field}", rule=rule)
             return _refused(record, provider, "", "", (violation,))
-        account = self._account_of(provider).name
+        account = self._account_of(provider)
         if deleted:
-            return _ignored(record, provider, account, "", _DELETED)
+            return _ignored(record, provider, account.name, "", _DELETED)
         lead_id = stream.mapping(provider).lead_id(record.fields)
         try:
-            digest = self._fingerprints.of(stream.context(provider, self._fingerprints), record.fields)
+            digest = self._fingerprints.of_record(stream.context(provider, self._fingerprints), record.fields)
         except RecursionError:  # JSON is read far deeper than anything in Python goes
             violation = Violation(path="$", rule="is nested too deeply")
-            return _refused(record, provider, account, lead_id, (violation,))
-        return Addressed(
-            record=record,
-            provider=provider,
-            account=account,
-            base_url=self._account_of(provider).base_url,
-            lead_id=lead_id,
-            digest=digest,
-        )
+            return _refused(record, provider, account.name, lead_id, (violation,))
+        return Addressed(record=record, lead=(provider, account.name, account.base_url, lead_id), digest=digest)
 
     def admit(self, addressed: Addressed) -> LeadUpdate | Settlement:
         """The lead update that a record means, or its outcome where there is nothing to send."""
-        record, provider, account = addressed.record, addressed.provider, addressed.account
+        record = addressed.record
+        provider, account, base_url, lead_id = addressed.lead
         stream = self._streams[record.stream]
         try:
             mapped = stream.mapping(provider).map(record.fields)
@@ -145,7 +130,7 @@ class Admission:
             violations = mapped.violations or self._definitions[provider].lead_schema.violations(mapped.fields)
         except RecursionError:
             violation = Violation(path="$", rule="is nested too deeply")
-            return _refused(record, provider, account, addressed.lead_id, (violation,))
+            return _refused(record, provider, account, lead_id, (violation,))
         version_field = stream.settings.version_field
         version = version_of(record.fields.get(version_field)) if version_field else None
         if version_field and version is None:
@@ -156,7 +141,7 @@ class Admission:
             record=record,
             provider=provider,
             account=account,
-            base_url=addressed.base_url,
+            base_url=base_url,
             lead_id=mapped.lead_id,
             fields=mapped.fields,
             version=version,

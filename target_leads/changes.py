@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _DIGEST_BYTES = 12
 """96 bits: two values of a field that look alike by chance are not to be feared in any table."""
+
+_ENCODER = simplejson.JSONEncoder(use_decimal=True, sort_keys=True, separators=(",", ":"), allow_nan=True, default=str)
 
 FieldHashes = dict[str, Any]
 """A hash for each field; for an object whose keys the provider merges, one for each of its keys."""
@@ -67,15 +69,24 @@ class Fingerprints:
 
     def __init__(self, key: bytes) -> None:
         """Hash with this key, 64 bytes at most."""
-        self._key = key
+        self._keyed = hashlib.blake2b(key=key, digest_size=_DIGEST_BYTES)
 
     def of(self, *values: object) -> str:
         """Hash of JSON values: the same for the same values, whatever the order of an object's keys."""
-        text = simplejson.dumps(
-            values, use_decimal=True, sort_keys=True, separators=(",", ":"), allow_nan=True, default=str
-        )
-        digest = hashlib.blake2b(text.encode(errors="surrogatepass"), key=self._key, digest_size=_DIGEST_BYTES).digest()
-        return base64.b64encode(digest).decode()
+        return self._hash(_ENCODER.encode(values))
+
+    def of_record(self, context: str, columns: Mapping[str, Any]) -> str:
+        """Hash of a whole record in its context: another one if its columns come in another order.
+
+        Made of what Python writes for it, which takes a third of the time of JSON. Most records of a run are the same
+        as before, and for those this is all that is looked at; whatever looks different is compared field by field.
+        """
+        return self._hash(f"{context}{columns!r}")
+
+    def _hash(self, text: str) -> str:
+        keyed = self._keyed.copy()
+        keyed.update(text.encode(errors="surrogatepass"))
+        return binascii.b2a_base64(keyed.digest(), newline=False).decode()
 
     def of_fields(self, update: LeadUpdate, definition: Definition) -> FieldHashes:
         """Hash of each field, as finely as the provider writes them; another one for the same value of another lead."""

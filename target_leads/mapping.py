@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from target_leads.settings import StreamSettings
 
 _METADATA_PREFIX = "_sdc_"
+_DELETED_AT = "_sdc_deleted_at"
 _MOST_COLUMNS = 10_000
 """Remembered; records may bring names that their SCHEMA never had, and memory stays flat whatever they are."""
 
@@ -182,22 +184,24 @@ def _findings(place: Place | None, value: object) -> Iterator[str]:
 
 
 _LEAD_ID_RULE = "holds no usable lead id: it must be text or a whole number, and neither blank nor . nor .."
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""No URL and no database can hold half of a surrogate pair, and PostgreSQL no NUL."""
 _LONGEST_LEAD_ID = 500
 """No provider's id comes near. A longer one fits neither into a URL nor into the store's indexes."""
 
 
 def usable_lead_id(value: object) -> str:
     """The lead's id as text, or an empty text if the value cannot be one."""
+    if isinstance(value, str):
+        is_usable = value.strip() not in {"", ".", ".."} and len(value) <= _LONGEST_LEAD_ID
+        return value if is_usable and not _UNSTORABLE.search(value) else ""
     if isinstance(value, float):
         value = Decimal(value)
     if isinstance(value, Decimal) and _is_whole(value):
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**_LONGEST_LEAD_ID:
         return str(value)
-    if not isinstance(value, str) or value.strip() in {"", ".", ".."} or len(value) > _LONGEST_LEAD_ID:
-        return ""
-    # No URL and no database can hold half of a surrogate pair, and PostgreSQL no NUL.
-    return "" if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value) else value
+    return ""
 
 
 def _is_whole(value: Decimal) -> bool:
@@ -240,4 +244,4 @@ def _merged(there: object, value: object, *, wins: bool) -> object:
 
 def is_deletion(columns: Mapping[str, Any]) -> bool:
     """Whether the tap says that the row was deleted. A lead update never deletes."""
-    return columns.get(f"{_METADATA_PREFIX}deleted_at") not in (None, "")
+    return columns.get(_DELETED_AT) not in (None, "")

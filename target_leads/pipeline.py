@@ -8,7 +8,7 @@ import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from target_leads.models import OpenJob, Outcome, Settlement
+from target_leads.models import LeadUpdate, OpenJob, Outcome, Repeated, Settlement
 
 if TYPE_CHECKING:
     import threading
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from target_leads.clock import Clock
     from target_leads.delivery import Dispatcher, Forecast
     from target_leads.guard import Guard
-    from target_leads.models import Lead, LeadUpdate, Record
+    from target_leads.models import Lead, Record
     from target_leads.report import RunReport
     from target_leads.selection import Selection
     from target_leads.store import Store
 
 _COMMIT_EVERY_SECONDS = 0.5
+_MOST_IN_A_COMMIT = 100
+"""So that workers, who get updates a few at a time, do not run out of them while one is written."""
 _TICK_SECONDS = 1e-6
 """The least difference between two moments in the store."""
 
@@ -157,26 +159,27 @@ class Pipeline:
     def _settle_waiting(self) -> None:
         """Commit settlements in small groups as they come, so that a crash repeats little."""
         batch, self._waiting = self._waiting, []
-        group: list[Settlement | OpenJob] = []
+        group: list[Repeated | Settlement | OpenJob] = []
         committed_at = self._clock.monotonic()
         try:
             for entry in self._deliver(batch):
                 if entry is not None:
                     group.append(entry)
-                if entry is None or self._clock.monotonic() - committed_at >= _COMMIT_EVERY_SECONDS:
+                waited = self._clock.monotonic() - committed_at
+                if entry is None or len(group) >= _MOST_IN_A_COMMIT or waited >= _COMMIT_EVERY_SECONDS:
                     due, group = group, []
                     self._commit(due)
                     committed_at = self._clock.monotonic()
         finally:
             self._commit(group)
 
-    def _deliver(self, batch: Sequence[Record | Settlement]) -> Iterator[Settlement | OpenJob | None]:
+    def _deliver(self, batch: Sequence[Record | Settlement]) -> Iterator[Repeated | Settlement | OpenJob | None]:
         updates: list[LeadUpdate] = []
         for entry in self._selection.of(batch):
-            if isinstance(entry, Settlement):
-                yield entry
-            else:
+            if isinstance(entry, LeadUpdate):
                 updates.append(entry)
+            else:
+                yield entry
         if self._forecast is not None:
             self._forecast.add(updates)
             self.report.leave(updates)
@@ -188,16 +191,18 @@ class Pipeline:
             if not self._stopping.is_set():
                 yield from self._dispatcher.deliver(wave, announce)
 
-    def _commit(self, group: Sequence[Settlement | OpenJob]) -> None:
+    def _commit(self, group: Sequence[Repeated | Settlement | OpenJob]) -> None:
         """Write first, count then: what the store did not take is not settled."""
         if not group:
             return
-        settlements = [
-            entry for entry in group if isinstance(entry, Settlement) and entry.outcome is not Outcome.UNSETTLED
+        settled = [
+            entry
+            for entry in group
+            if isinstance(entry, Repeated) or (isinstance(entry, Settlement) and entry.outcome is not Outcome.UNSETTLED)
         ]
         if self.store is not None:
-            self.store.settle(self.report.run_id, group, self.report.counts(settlements))
-        self.report.settle(settlements)
+            self.store.settle(self.report.run_id, group, self.report.counts(settled))
+        self.report.settle(settled)
         if self._guard.is_tripped:
             self._stopping.set()
 

@@ -74,19 +74,23 @@ class MessageReader(GenericSingerReader[str]):
         Raises:
             InputError: the line is no JSON object with a type, or not what its type asks for.
         """
-        message = _parse(line, self._place)
-        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        try:
+            message = _parse(line)
+        except _UnreadableError as malformed:
+            raise self.unreadable(str(malformed)) from None
+        kind = message.get("type") if isinstance(message, dict) else None
+        if not isinstance(kind, str):
             raise self.unreadable("is no Singer message: it is no object with a type")
-        if message["type"] == "STATE":
-            self._check_numbers(line)
-        record, stream = message.get("record", {}), message.get("stream", "")
-        if not isinstance(record, dict) or not isinstance(stream, str):
+        if kind == "RECORD" and not ("record" in message and "stream" in message):
+            self.assert_line_requires(message, {"record", "stream"})
+        if not isinstance(message.get("record", {}), dict) or not isinstance(message.get("stream", ""), str):
             raise self.unreadable("is no Singer message: record must be an object and stream text")
-        if message["type"] in _SHAPES:
-            for error in _SHAPES[message["type"]].iter_errors(message):
-                violation = next(broken_rules(error))
-                raise self.unreadable(f"is no {message['type']} message: {violation}")
-        return message
+        if kind == "STATE":
+            self._check_numbers(line)
+        if kind in _SHAPES:
+            for error in _SHAPES[kind].iter_errors(message):
+                raise self.unreadable(f"is no {kind} message: {next(broken_rules(error))}")
+        return message  # type: ignore[no-any-return] # mypy does not see that it is an object
 
     def parse_record(self, line: bytes, place: str) -> dict[str, Any]:
         """One record of a batch file, which holds records and not messages. `place` says which, for people.
@@ -94,7 +98,10 @@ class MessageReader(GenericSingerReader[str]):
         Raises:
             InputError: the line is no JSON object.
         """
-        record = _parse(line, place)
+        try:
+            record = _parse(line)
+        except _UnreadableError as error:
+            raise _unreadable(place, str(error)) from None
         if not isinstance(record, dict):
             raise _unreadable(place, "is no record: it is no object")
         return record
@@ -150,24 +157,29 @@ _SHAPES = {
 }
 
 
-def _parse(line: str | bytes, place: str) -> Any:  # noqa: ANN401 -- any JSON
+class _UnreadableError(ValueError):
+    """What is wrong with a line that is no JSON, in words that follow its place."""
+
+
+def _parse(line: str | bytes) -> Any:  # noqa: ANN401 -- any JSON
     try:
+        text = line if isinstance(line, str) else line.decode(errors="surrogatepass")
         try:
-            return json.loads(line, parse_float=_decimal)
-        except (UnicodeDecodeError, json.JSONDecodeError):
+            return _DECODER.decode(text.removeprefix("\ufeff"))
+        except json.JSONDecodeError:
             raise
         except ValueError:  # a whole number with more digits than Python reads
-            return json.loads(line, parse_float=_decimal, parse_int=_whole)
+            return _DECODER_OF_ANY_NUMBER.decode(text.removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
-        raise _unreadable(place, f"is not UTF-8 at byte {error.start + 1}") from None
+        raise _UnreadableError(f"is not UTF-8 at byte {error.start + 1}") from None
     except json.JSONDecodeError as error:
-        raise _unreadable(place, f"is no JSON at column {error.pos + 1}") from None
+        raise _UnreadableError(f"is no JSON at column {error.pos + 1}") from None
     except RecursionError:
-        raise _unreadable(place, "is nested too deeply to be read") from None
+        raise _UnreadableError("is nested too deeply to be read") from None
 
 
 def _whole(text: str) -> int | Decimal:
-    """A whole number; one with too many digits is no number, as above."""
+    """A whole number; one with too many digits is no number, as below."""
     try:
         return int(text)
     except ValueError:
@@ -180,6 +192,10 @@ def _decimal(text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:
         return Decimal("NaN")
+
+
+_DECODER = json.JSONDecoder(parse_float=_decimal)
+_DECODER_OF_ANY_NUMBER = json.JSONDecoder(parse_float=_decimal, parse_int=_whole)
 
 
 def _unreadable(place: str, what: str) -> InputError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from target_leads.models import Outcome
+from target_leads.models import Outcome, Settlement
 from target_leads.reasons import Reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_leads.delivery import Plan
-    from target_leads.models import LeadUpdate, Settlement
+    from target_leads.models import LeadUpdate, Repeated
     from target_leads.traffic import Traffic
 
 _REASONS_TOLD = 5
@@ -62,12 +62,11 @@ class RunReport:
         self._waiting[stream] += 1
         self._provider_of[stream] = provider or _NONE
 
-    def settle(self, settlements: Sequence[Settlement]) -> None:
+    def settle(self, settled: Sequence[Repeated | Settlement]) -> None:
         """Count what became of some records."""
-        for entry in settlements:
-            self._waiting[entry.record.stream] -= 1
-            _count(self._outcomes, entry)
-            if entry.outcome.is_dead_letter:
+        for entry in settled:
+            _count(self._outcomes, self._waiting, entry)
+            if isinstance(entry, Settlement) and entry.outcome.is_dead_letter:
                 self.reasons.add(entry)
 
     def leave(self, updates: Iterable[LeadUpdate]) -> None:
@@ -128,12 +127,11 @@ class RunReport:
         """How many records of each stream ended how."""
         return _by(self._with_waiting(), lambda _, stream: stream)
 
-    def _with_waiting(self, coming: Iterable[Settlement] = ()) -> dict[tuple[str, str], Counter[Outcome]]:
+    def _with_waiting(self, coming: Iterable[Repeated | Settlement] = ()) -> dict[tuple[str, str], Counter[Outcome]]:
         outcomes = {key: counter.copy() for key, counter in self._outcomes.items()}
         waiting = self._waiting.copy()
         for entry in coming:
-            waiting[entry.record.stream] -= 1
-            _count(outcomes, entry)
+            _count(outcomes, waiting, entry)
         unsettled = Counter(
             {(self._provider_of.get(stream, _NONE), stream): count for stream, count in waiting.items()}
         )
@@ -141,7 +139,7 @@ class RunReport:
             outcomes.setdefault(key, Counter())[Outcome.UNSETTLED] += count
         return outcomes
 
-    def counts(self, coming: Iterable[Settlement] = ()) -> dict[str, Any]:
+    def counts(self, coming: Iterable[Repeated | Settlement] = ()) -> dict[str, Any]:
         """All counts by name: each outcome's word, ``received``, ``requests``, and ``providers`` with the same of each.
 
         `coming` is counted as if it were settled already.
@@ -167,8 +165,17 @@ def by_word(counter: Counter[Outcome]) -> dict[str, int]:
     return {outcome.value: counter[outcome] for outcome in Outcome if counter[outcome]}
 
 
-def _count(outcomes: dict[tuple[str, str], Counter[Outcome]], entry: Settlement) -> None:
-    outcomes.setdefault((entry.provider or _NONE, entry.record.stream), Counter())[entry.outcome] += 1
+def _count(
+    outcomes: dict[tuple[str, str], Counter[Outcome]], waiting: Counter[str], entry: Repeated | Settlement
+) -> None:
+    counts: Mapping[tuple[str, str], int]
+    if isinstance(entry, Settlement):
+        counts, outcome = {(entry.provider, entry.record.stream): 1}, entry.outcome
+    else:
+        counts, outcome = entry.counts, Outcome.UNCHANGED
+    for (provider, stream), count in counts.items():
+        outcomes.setdefault((provider or _NONE, stream), Counter())[outcome] += count
+        waiting[stream] -= count
 
 
 def _by(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
+from target_leads.admission import Addressed
 from target_leads.changes import reduced, without
-from target_leads.models import OVERTAKEN, LeadUpdate, Outcome, Settlement
+from target_leads.models import OVERTAKEN, LeadUpdate, Outcome, Repeated, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from target_leads.admission import Addressed, Admission
+    from target_leads.admission import Admission
     from target_leads.changes import Accepted, Fingerprints, LastSent
     from target_leads.models import Lead, Record
     from target_leads.providers import Definition
@@ -21,6 +23,9 @@ class Memory(Protocol):
     """What is known of leads from earlier batches and runs."""
 
     fingerprints: Fingerprints
+
+    def digests(self, leads: Iterable[Lead]) -> dict[Lead, str]:
+        """Digests of the records that their providers accepted last, of those leads of which one is known."""
 
     def recall(self, leads: Iterable[Lead]) -> dict[Lead, Accepted]:
         """What their providers last accepted, of those leads of which that is known."""
@@ -41,20 +46,19 @@ class Selection:
         self._memory = memory
         self._resends_all = resends_all
 
-    def of(self, batch: Sequence[Record | Settlement]) -> Iterator[Settlement | LeadUpdate]:
-        """Settlements of records that need not be sent, and updates that must, those of one lead in order."""
+    def of(self, batch: Sequence[Record | Settlement]) -> Iterator[Repeated | Settlement | LeadUpdate]:
+        """What became of records that need not be sent, and updates that must, those of one lead in order."""
         addressed = [entry if isinstance(entry, Settlement) else self._admission.address(entry) for entry in batch]
-        accepted = self._accepted(entry for entry in addressed if not isinstance(entry, Settlement))
+        repeated, news = self._compared(addressed)
+        if repeated:
+            yield _together(repeated)
+        accepted = {} if self._memory is None else self._memory.recall(_leads(news))
         updates: list[LeadUpdate] = []
-        waiting: set[Lead] = set()
-        for entry in addressed:
+        for entry in news:
             if isinstance(entry, Settlement):
                 yield entry
                 continue
             known = accepted.get(entry.lead)
-            if known and entry.digest == known.digest and entry.lead not in waiting and not self._resends_all:
-                yield _settled(entry.record, entry.lead, Outcome.UNCHANGED)
-                continue
             admitted = self._admission.admit(entry)
             version = None if isinstance(admitted, Settlement) else admitted.version
             if known and known.is_newer_than(entry.record, version):
@@ -62,15 +66,29 @@ class Selection:
             elif isinstance(admitted, Settlement):
                 yield admitted
             else:
-                waiting.add(entry.lead)
                 updates.append(admitted)
         jobs = self._open_jobs(updates)
         for update in self._admission.coalesced(updates):
             yield from self._still_to_send(update, accepted, jobs)
 
-    def _accepted(self, addressed: Iterable[Addressed]) -> dict[Lead, Accepted]:
-        leads = {entry.lead for entry in addressed if entry.lead_id}
-        return self._memory.recall(leads) if self._memory is not None else {}
+    def _compared(
+        self, addressed: Sequence[Addressed | Settlement]
+    ) -> tuple[list[Addressed], Sequence[Addressed | Settlement]]:
+        """Records that are those that were accepted last, where no other of the lead comes between; and the rest."""
+        if self._memory is None or self._resends_all:
+            return [], addressed
+        digests = self._memory.digests(_leads(addressed))
+        repeated: list[Addressed] = []
+        news: list[Addressed | Settlement] = []
+        for entry in addressed:
+            if isinstance(entry, Settlement) or entry.record.dead_letter_id is not None:
+                news.append(entry)
+            elif entry.digest == digests.get(entry.lead):
+                repeated.append(entry)
+            else:
+                digests.pop(entry.lead, None)
+                news.append(entry)
+        return repeated, news
 
     def _open_jobs(self, updates: Iterable[LeadUpdate]) -> dict[Lead, LastSent]:
         leads = {update.lead for update in updates if self._definitions[update.provider].job is not None}
@@ -112,6 +130,18 @@ class Selection:
         yield to_send
         if known:  # whether this step is accepted is not known yet, so the next one must not rely on it
             accepted[update.lead] = without(known, to_send.body)
+
+
+def _leads(addressed: Iterable[Addressed | Settlement]) -> set[Lead]:
+    """Leads that records are about, of those that are about one."""
+    return {entry.lead for entry in addressed if isinstance(entry, Addressed) and entry.lead[-1]}
+
+
+def _together(repeated: Sequence[Addressed]) -> Repeated:
+    return Repeated(
+        counts=Counter((entry.lead[0], entry.record.stream) for entry in repeated),
+        leads={entry.lead: entry.record.received_at for entry in repeated},
+    )
 
 
 def _settled(record: Record, lead: Lead, outcome: Outcome, reason: str = "") -> Settlement:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from singer_sdk.sinks import Sink
@@ -59,7 +58,9 @@ class LeadSink(Sink):
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002 -- the SDK logs a context at debug level, so no record may stand in it
         """Put a record into the batch."""
-        self._owner.pipeline.receive(dataclasses.replace(self._owner.original, stream=self.stream_name, fields=record))
+        original = self._owner.original
+        is_as_it_came = record is original.fields and self.stream_name == original.stream
+        self._owner.pipeline.receive(original if is_as_it_came else original.mapped(self.stream_name, record))
 
     def process_batch(self, context: dict[str, Any]) -> None:  # noqa: ARG002 -- the batch is the pipeline's
         """Deliver and settle the batch."""

@@ -6,13 +6,15 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.mapper import CustomStreamMap, PluginMapper
+from singer_sdk.mapper import CustomStreamMap, PluginMapper, SameRecordTransform
 
 from target_leads.exceptions import InputError, SettingsError
 from target_leads.redaction import keep_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from singer_sdk.mapper import StreamMap
 
 # It tells what a filter comes to, which may be a field's value.
 keep_quiet(PluginMapper.__module__, up_to=logging.DEBUG)
@@ -63,6 +65,11 @@ def schemas_as_sent(mapper: PluginMapper, stream: str, schema: Mapping[str, Any]
             if column in schemas:
                 schemas[column] = raw.get(expression, {}) if isinstance(expression, str) else {}
     return schemas
+
+
+def columns_for(stream_map: StreamMap, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a stream map is given of a record: a copy, as it may change that; most maps change nothing."""
+    return record if isinstance(stream_map, SameRecordTransform) and isinstance(record, dict) else dict(record)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from target_leads.reader import MessageReader
 from target_leads.settings import Settings
 from target_leads.settings_reference import complete_schema, findings_beyond_our_own, unknown_settings
 from target_leads.sinks import LeadSink
-from target_leads.stream_maps import StreamMaps
+from target_leads.stream_maps import StreamMaps, columns_for
 from target_leads.termination import Termination
 
 if TYPE_CHECKING:
@@ -210,23 +210,22 @@ class TargetLeads(Target):
         Not by the SDK's own way, which parses dates, wants every key property and checks the tap's schema on it: each
         ends the run at the first bad record. Here the provider's schema decides, and a bad record costs only itself.
         """
-        self._assert_line_requires(message_dict, requires={"stream", "record"})
-        stream = message_dict["stream"]
+        stream, record = message_dict["stream"], message_dict["record"]
         if stream not in self.mapper.stream_maps:
             what = f"is a RECORD of the stream {stream}, whose SCHEMA did not come before it"
             raise RecordsWithoutSchemaException(self._reader.unreadable(what))
         stream_maps = self.mapper.stream_maps[stream]
         self.original = Record(
             stream=stream,
-            fields={},
-            original=message_dict["record"],
+            fields=record,
+            original=record,
             tap_stream=stream,
             key_properties=tuple(stream_maps[0].raw_key_properties or ()) if stream_maps else (),
             columns=self._columns[stream],
             received_at=self.pipeline.moment(),
         )
-        store, mark = self.pipeline.store, message_dict.get("dead_letter")
-        if store is not None and not self.settings.sandbox and store.is_own(mark):
+        mark, store = message_dict.get("dead_letter"), self.pipeline.store
+        if mark is not None and store is not None and not self.settings.sandbox and store.is_own(mark):
             letter = store.marked(mark)
             if letter is None:
                 self._take_settled(stream, Outcome.IGNORED, "the dead letter was closed before")
@@ -249,7 +248,7 @@ class TargetLeads(Target):
     def _take(self, stream_map: StreamMap) -> bool:
         """Take the current record by one stream map; returns false if the map filters it out."""
         try:
-            fields = stream_map.transform(dict(self.original.original))
+            fields = stream_map.transform(columns_for(stream_map, self.original.original))
         except MapExpressionError as error:
             self._take_settled(stream_map.stream_alias, Outcome.INVALID, f"stream_maps: {error}")
             return True
@@ -264,7 +263,7 @@ class TargetLeads(Target):
         sink.tally_record_read()
         sink.process_record(fields, {})
         sink.record_counter_metric.increment()
-        if sink.is_full:
+        if self.pipeline.is_full:
             self.drain_one(sink)
         return True
 

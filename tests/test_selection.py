@@ -14,7 +14,7 @@ import pytest
 
 from target_leads.admission import Admission
 from target_leads.changes import Fingerprints
-from target_leads.models import LeadUpdate, OpenJob, Outcome, Record, Settlement
+from target_leads.models import LeadUpdate, OpenJob, Outcome, Record, Repeated, Settlement
 from target_leads.providers import load_all
 from target_leads.providers.account import Account
 from target_leads.report import RunReport
@@ -62,7 +62,7 @@ class Run:
     store: Store
     selection: Selection
 
-    def select(self, *records: Record | Settlement) -> list[Settlement | LeadUpdate]:
+    def select(self, *records: Record | Settlement) -> list[Repeated | Settlement | LeadUpdate]:
         """What becomes of a batch."""
         return list(self.selection.of(records))
 
@@ -116,26 +116,30 @@ def record(lead_id: Any = "L-1", stream: str = "leads", **fields: Any) -> Record
     return Record(stream=stream, fields=fields, original=fields)
 
 
-def bodies(selected: Iterable[Settlement | LeadUpdate]) -> list[Mapping[str, Any]]:
+def bodies(selected: Iterable[Repeated | Settlement | LeadUpdate]) -> list[Mapping[str, Any]]:
     """What of it would be sent."""
     return [entry.body for entry in selected if isinstance(entry, LeadUpdate)]
 
 
-def outcomes(selected: Iterable[Settlement | LeadUpdate]) -> list[str]:
+def outcomes(selected: Iterable[Repeated | Settlement | LeadUpdate]) -> list[str]:
     """What has its outcome already."""
-    return [entry.outcome.value for entry in selected if isinstance(entry, Settlement)]
+    of_each = ([entry.outcome.value] for entry in selected if isinstance(entry, Settlement))
+    repeated = (["unchanged"] * sum(entry.counts.values()) for entry in selected if isinstance(entry, Repeated))
+    return [outcome for outcomes in (*repeated, *of_each) for outcome in outcomes]
 
 
 def test_the_same_batch_again_is_unchanged(run: Callable[..., Run]) -> None:
     """The second run over the same input sends nothing, and says of each record which lead it is."""
     batch = [record("L-1", a=1), record("L-2", a=2)]
     assert run().deliver(*batch) == [{"a": 1}, {"a": 2}]
-    again = run().select(*batch)
-    assert outcomes(again) == ["unchanged", "unchanged"]
-    first = again[0]
-    assert isinstance(first, Settlement)
-    assert (first.provider, first.account, first.lead_id) == ("generic", "default", "L-1")
-    assert (first.record, first.update, first.reason) == (batch[0], None, "")
+    (again,) = run().select(*batch)
+    assert isinstance(again, Repeated)
+    assert again.counts == {("generic", "leads"): 2}
+    assert [(provider, account, lead_id) for provider, account, _, lead_id in again.leads] == [
+        ("generic", "default", "L-1"),
+        ("generic", "default", "L-2"),
+    ]
+    assert list(again.leads.values()) == [entry.received_at for entry in batch]
 
 
 def test_one_changed_field_is_sent_alone(run: Callable[..., Run]) -> None:
@@ -322,12 +326,16 @@ def test_everything_received_has_one_fate(run: Callable[..., Run]) -> None:
         record("L-6", a=1),
     ]
     selected = run().select(*batch)
+    repeated, *others = selected
+    assert isinstance(repeated, Repeated)
+    assert [lead_id for *_, lead_id in repeated.leads] == ["L-1"]
     fates = [
         part.record
-        for entry in selected
+        for entry in others
+        if not isinstance(entry, Repeated)
         for part in ((entry,) if isinstance(entry, Settlement) else entry.parts or (entry,))
     ]
-    assert Counter(map(id, fates)) == Counter(id(entry.record if entry is done else entry) for entry in batch)
+    assert Counter(map(id, fates)) == Counter(id(entry.record if entry is done else entry) for entry in batch[1:])
     assert sorted(outcomes(selected)) == ["ignored", "ignored", "ignored", "invalid", "invalid", "unchanged"]
     assert bodies(selected) == [{"a": 3}, {"a": 1}]
 
@@ -467,6 +475,11 @@ def test_jobs_are_looked_for_only_where_a_provider_has_them(
 
         fingerprints = Fingerprints(b"key")
 
+        def digests(self, leads: Iterable[Lead]) -> dict[Lead, str]:
+            """None is known."""
+            questions.append(["digests", *sorted(lead[-1] for lead in leads)])
+            return {}
+
         def recall(self, leads: Iterable[Lead]) -> dict[Lead, Accepted]:
             """Nothing is known."""
             questions.append(["recall", *sorted(lead[-1] for lead in leads)])
@@ -480,4 +493,5 @@ def test_jobs_are_looked_for_only_where_a_provider_has_them(
     assert definitions["generic"].job is None
     for provider in ("generic", "jobs"):
         run(provider, memory=Memory()).select(record("L-1", a=1), record("L-2", a=1), record("", a=1))
-    assert questions == [["recall", "L-1", "L-2"], ["recall", "L-1", "L-2"], ["jobs", "L-1", "L-2"]]
+    recalled = [["digests", "L-1", "L-2"], ["recall", "L-1", "L-2"]]
+    assert questions == [*recalled, *recalled, ["jobs", "L-1", "L-2"]]

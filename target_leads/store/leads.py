@@ -9,21 +9,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_leads.changes import Accepted, without_all
+from target_leads.store.of_leads import are_leads, by_account
 from target_leads.store.tables import dead_letters, leads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import ColumnElement, Connection, RowMapping, Table
 
     from target_leads.models import Lead
-
-_AT_ONCE = 500
-"""Leads in one query; SQLite takes no more than 32,766 values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +47,30 @@ class LeadRow:
         return LeadRow(accepted=now, accepted_at=accepted_at)
 
 
+_ARE_LEADS = are_leads(leads)
+_READ = select(leads).where(_ARE_LEADS)
+_READ_DIGESTS = select(leads.c.lead_id, leads.c.digest).where(_ARE_LEADS)
+_ANNOUNCE = update(leads).where(_ARE_LEADS).values(fields="{}", digest="", run_id=bindparam("by_run"))
+_READ_REFUSED = (
+    select(dead_letters.c.lead_id).distinct().where(are_leads(dead_letters), dead_letters.c.closed_at.is_(None))
+)
+
+
 def read(connection: Connection, wanted: Iterable[Lead]) -> dict[Lead, LeadRow]:
     """What is known of leads, of those of which something is."""
     return {
         lead_of(row): LeadRow(accepted=_accepted(row), accepted_at=row["accepted_at"])
-        for condition in are_leads(leads, wanted)
-        for row in connection.execute(select(leads).where(condition)).mappings()
+        for some in by_account(wanted)
+        for row in connection.execute(_READ, some).mappings()
+    }
+
+
+def read_digests(connection: Connection, wanted: Iterable[Lead]) -> dict[Lead, str]:
+    """Digests of the records that were accepted last, of those leads of which one is known."""
+    return {
+        (some["of_provider"], some["of_account"], some["of_base_url"], lead_id): digest
+        for some in by_account(wanted)
+        for lead_id, digest in connection.execute(_READ_DIGESTS, some).all()
     }
 
 
@@ -87,8 +103,8 @@ def remember(connection: Connection, lead: Lead, now: Accepted, accepted_at: dat
 
 def announce(connection: Connection, run_id: str, sending: Iterable[Lead]) -> None:
     """A run is about to send to these leads: whatever happens from here on, nothing is known of their fields."""
-    for condition in are_leads(leads, sending):
-        connection.execute(update(leads).where(condition).values(fields="{}", digest="", run_id=run_id))
+    for some in by_account(sending):
+        connection.execute(_ANNOUNCE, {**some, "by_run": run_id})
 
 
 def forget(connection: Connection, forgotten: Iterable[Lead]) -> None:
@@ -101,10 +117,11 @@ def outdate_dead_letters(connection: Connection, received: Mapping[Lead, datetim
 
     That is written down only where there is such a dead letter, so that records without news cost next to nothing.
     """
-    for condition in are_leads(dead_letters, received):
-        query = select(dead_letters.c.provider, dead_letters.c.account, dead_letters.c.lead_id).distinct()
-        refused = set(map(tuple, connection.execute(query.where(condition, dead_letters.c.closed_at.is_(None)))))
-        own = [lead for lead in received if (lead[0], lead[1], lead[3]) in refused]
+    for some in by_account(received):
+        refused = set(connection.scalars(_READ_REFUSED, some))
+        own = [
+            lead for lead in received if lead[-1] in refused and lead[:2] == (some["of_provider"], some["of_account"])
+        ]
         for lead, row in read(connection, own).items():
             as_of = max(filter(None, (row.accepted.as_of, received[lead])), default=None)
             connection.execute(update(leads).where(is_lead(leads, lead)).values(as_of=as_of))
@@ -113,22 +130,6 @@ def outdate_dead_letters(connection: Connection, received: Mapping[Lead, datetim
 def is_lead(table: Table, lead: Lead) -> ColumnElement[bool]:
     """Whether a row is about a lead."""
     return and_(*(table.c[name] == value for name, value in _key(lead).items()))
-
-
-def are_leads(table: Table, wanted: Iterable[Lead]) -> Iterator[ColumnElement[bool]]:
-    """Whether a row is about one of many leads: conditions for as many queries as that takes.
-
-    Where the table has no base URL, that counts for nothing.
-    """
-    accounts: dict[tuple[str, str, str], list[str]] = {}
-    for provider, account, base_url, lead_id in wanted:
-        accounts.setdefault((provider, account, base_url), []).append(lead_id)
-    for (provider, account, base_url), lead_ids in accounts.items():
-        place = [table.c.provider == provider, table.c.account == account]
-        if "base_url" in table.c:
-            place.append(table.c.base_url == base_url)
-        for start in range(0, len(lead_ids), _AT_ONCE):
-            yield and_(*place, table.c.lead_id.in_(lead_ids[start : start + _AT_ONCE]))
 
 
 def accepted_text(accepted: Accepted) -> str:

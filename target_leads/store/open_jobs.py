@@ -10,7 +10,8 @@ from sqlalchemy import and_, delete, insert, select, update
 
 from target_leads.changes import LastSent
 from target_leads.models import LeadUpdate, OpenJob, Outcome
-from target_leads.store.leads import accepted_of, accepted_text, are_leads, forget, is_lead, lead_of, remember
+from target_leads.store.leads import accepted_of, accepted_text, forget, is_lead, lead_of, remember
+from target_leads.store.of_leads import are_leads, by_account
 from target_leads.store.rows import kept_record, record_row, storable
 from target_leads.store.tables import open_jobs
 
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
 _UNKNOWN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """Answers by which a provider says that it knows no such job."""
 
+_READ = select(open_jobs).where(are_leads(open_jobs)).order_by(open_jobs.c.id)
+_LEAVE_BEHIND = update(open_jobs).where(are_leads(open_jobs), open_jobs.c.fingerprint != "").values(fingerprint="")
+
 
 def open_jobs_of(connection: Connection, leads: Iterable[Lead]) -> dict[Lead, LastSent]:
     """What was sent of a lead last, where its job is open."""
     found: dict[Lead, LastSent] = {}
-    for condition in are_leads(open_jobs, leads):
-        for row in connection.execute(select(open_jobs).where(condition).order_by(open_jobs.c.id)).mappings():
+    for some in by_account(leads):
+        for row in connection.execute(_READ, some).mappings():
             found[lead_of(row)] = LastSent(
                 fingerprint=row["fingerprint"],
                 job_id=row["job_id"],
@@ -42,8 +46,8 @@ def open_jobs_of(connection: Connection, leads: Iterable[Lead]) -> dict[Lead, La
 
 def leave_behind(connection: Connection, updates: Iterable[LeadUpdate]) -> None:
     """Other updates are about to be sent: from now on no open job stands for what its lead was sent last."""
-    for condition in are_leads(open_jobs, {entry.lead for entry in updates}):
-        connection.execute(update(open_jobs).where(condition, open_jobs.c.fingerprint != "").values(fingerprint=""))
+    for some in by_account({entry.lead for entry in updates}):
+        connection.execute(_LEAVE_BEHIND, some)
 
 
 def enter_job(

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from target_leads.changes import Fingerprints
-from target_leads.models import OpenJob, Outcome, Settlement
+from target_leads.models import OpenJob, Outcome, Repeated, Settlement
 from target_leads.store.dead_letters import DeadLetter, DeadLetterFilter, close, file_again, find, refile
 from target_leads.store.engine import open_engine, open_to_read
 from target_leads.store.errors import store_errors
 from target_leads.store.lead_history import LeadHistory, lead_history
+from target_leads.store.leads import outdate_dead_letters, read_digests
 from target_leads.store.locking import transaction
 from target_leads.store.memory import Memory
 from target_leads.store.open_jobs import (
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from target_leads.changes import Accepted, LastSent
     from target_leads.models import Lead, LeadUpdate
     from target_leads.providers import Definition
-
 
 _JOB_IS_OPEN = frozenset({Outcome.UNCONFIRMED, Outcome.UNSETTLED})
 
@@ -101,6 +101,11 @@ class Store:
         with store_errors(self._url), self._engine.connect() as connection:
             return self._memory.recall(connection, leads)
 
+    def digests(self, leads: Iterable[Lead]) -> dict[Lead, str]:
+        """Digests of the records that providers accepted last, of those leads of which one is known."""
+        with store_errors(self._url), self._engine.connect() as connection:
+            return read_digests(connection, leads)
+
     def open_jobs_of(self, leads: Iterable[Lead]) -> dict[Lead, LastSent]:
         """What was sent of a lead last, where its job is open."""
         with store_errors(self._url), self._engine.connect() as connection:
@@ -116,17 +121,23 @@ class Store:
             leave_behind(connection, [update for update in updates if update.lead not in left_alone])
         return left_alone
 
-    def settle(self, run_id: str, settled: Sequence[Settlement | OpenJob], counts: Mapping[str, Any]) -> None:
+    def settle(
+        self, run_id: str, settled: Sequence[Repeated | Settlement | OpenJob], counts: Mapping[str, Any]
+    ) -> None:
         """Commit what became of some records: outcomes, dead letters, memory, jobs, and the run's counts so far.
 
         `counts` holds the columns of ``runs`` by name: each outcome's word, ``received``, ``requests``, ``providers``.
         """
         moment = self._moment()
+        jobs = [entry for entry in settled if isinstance(entry, OpenJob)]
         settlements = [entry for entry in settled if isinstance(entry, Settlement)]
         with store_errors(self._url), transaction(self._engine) as connection:
             self._enter(connection, run_id, moment, settlements)
             if self._remembers:
-                self._remember(connection, run_id, moment, settled)
+                for entry in settled:
+                    if isinstance(entry, Repeated):
+                        outdate_dead_letters(connection, entry.leads)
+                self._remember(connection, run_id, moment, jobs, settlements)
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**_run_columns(counts)))
 
     def open_jobs(self) -> list[OpenJob]:
@@ -220,19 +231,22 @@ class Store:
         self._engine.dispose()
 
     def _remember(
-        self, connection: Connection, run_id: str, moment: datetime.datetime, settled: Sequence[Settlement | OpenJob]
+        self,
+        connection: Connection,
+        run_id: str,
+        moment: datetime.datetime,
+        jobs: Iterable[OpenJob],
+        settlements: Sequence[Settlement],
     ) -> None:
-        for job in settled:
-            if isinstance(job, OpenJob):
-                enter_job(
-                    connection,
-                    job,
-                    run_id=run_id,
-                    moment=moment,
-                    accepted=self._memory.after_job(job.update),
-                    fingerprint=self.fingerprints.of(job.update.fields),
-                )
-        settlements = [entry for entry in settled if isinstance(entry, Settlement)]
+        for job in jobs:
+            enter_job(
+                connection,
+                job,
+                run_id=run_id,
+                moment=moment,
+                accepted=self._memory.after_job(job.update),
+                fingerprint=self.fingerprints.of(job.update.fields),
+            )
         self._memory.settle(connection, run_id, list(_in_order(moment, settlements)))
         for entry in settlements:
             if entry.job_id and entry.update is not None and entry.outcome not in _JOB_IS_OPEN:
