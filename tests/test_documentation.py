@@ -51,7 +51,7 @@ def test_every_block_is_tested() -> None:
 def test_blocks_that_are_not_run() -> None:
     """They are few, and each says why."""
     reasons = [block.value for block in BLOCKS if block.mark == "not run"]
-    assert len(reasons) <= 2
+    assert len(reasons) <= 3
     assert all(len(reason.split()) > 3 for reason in reasons)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from tests.conftest import OWN_PROVIDERS
+from tests.conftest import OWN_PROVIDERS, Ended
 from tests.delivery.proxy import Proxy, tunnelling
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def do(command: Callable[..., Any]) -> Callable[..., Any]:
+def do() -> Callable[..., Ended]:
     """Does a command with the provider at a URL, and with three leads as its input if it is a run."""
 
-    def with_settings(base_url: str, *arguments: str, **more: Any) -> Any:
+    def with_settings(base_url: str, *arguments: str, **more: Any) -> Ended:
         provider = {"token": TOKEN, "base_url": base_url}
         config = {"provider": "generic", "provider_paths": [str(OWN_PROVIDERS)], "max_tries": 1, "concurrency": 1}
         Path("config.json").write_text(json.dumps({**config, "providers": {"generic": provider}, **more}), "utf-8")
@@ -56,16 +56,19 @@ def do(command: Callable[..., Any]) -> Callable[..., Any]:
         ]
         messages.append({"type": "STATE", "value": {"at": 3}})
         Path("leads.jsonl").write_text("".join(f"{json.dumps(message)}\n" for message in messages), "utf-8")
-        ended = command(*(arguments or ("--input", "leads.jsonl")), "--config", "config.json")
+        command = [sys.executable, "-m", "target_leads", *(arguments or ("--input", "leads.jsonl"))]
+        ended = subprocess.run(
+            [*command, "--config", "config.json"], capture_output=True, text=True, check=False, timeout=60
+        )
         assert not [value for value in VALUES if value in ended.stdout + ended.stderr]
-        return ended
+        return Ended(status=ended.returncode, stdout=ended.stdout, stderr=ended.stderr)
 
     return with_settings
 
 
 def test_a_certificate_that_is_not_valid(
     *,
-    do: Callable[..., Any],
+    do: Callable[..., Ended],
     serve: Callable[..., Server],
     tls: Callable[..., ssl.SSLContext],
     authority_file: str,
@@ -91,7 +94,7 @@ def test_a_certificate_that_is_not_valid(
 
 def test_a_certificate_that_the_environment_trusts(
     *,
-    do: Callable[..., Any],
+    do: Callable[..., Ended],
     serve: Callable[..., Server],
     tls: Callable[..., ssl.SSLContext],
     authority_file: str,
@@ -108,28 +111,27 @@ def test_a_certificate_that_the_environment_trusts(
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [("--input", "leads.jsonl"), ("--dry-run", "--input", "leads.jsonl"), ("dead-letters", "replay"), ("check",)],
-    ids=["run", "dry run", "replay", "check"],
+    ("variable", "value"), [("REQUESTS_CA_BUNDLE", "missing.pem"), ("HTTPS_PROXY", f"ftp://{PASSWORD}@")]
 )
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "HTTPS_PROXY"])
 def test_an_environment_that_cannot_be_used(
-    *,
-    arguments: tuple[str, ...],
     variable: str,
-    do: Callable[..., Any],
+    value: str,
+    do: Callable[..., Ended],
     serve: Callable[..., Server],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is the configuration's fault: status 2, with the variable's name, before anything is sent."""
     assert do(serve(lambda _: 422).url).status == 3
-    monkeypatch.setenv(variable, f"ftp://{PASSWORD}@" if variable == "HTTPS_PROXY" else "missing.pem")
-    ended = do(PARTNER, *arguments)
-    assert ended.status == 2
-    assert f"{variable}: " in ended.stdout + ended.stderr
+    monkeypatch.setenv(variable, value)
+    for arguments in [(), ("--dry-run", "--input", "leads.jsonl"), ("dead-letters", "replay"), ("check",)]:
+        ended = do(PARTNER, *arguments)
+        assert ended.status == 2, arguments
+        assert f"{variable}: " in ended.stdout + ended.stderr
 
 
-def test_the_sandbox_needs_nothing_of_the_environment(do: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sandbox_needs_nothing_of_the_environment(
+    do: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is on this machine, and speaks plain HTTP."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "missing.pem")
     monkeypatch.setenv("ALL_PROXY", "http://")
@@ -141,7 +143,7 @@ def test_the_sandbox_needs_nothing_of_the_environment(do: Callable[..., Any], mo
 def test_a_proxy_with_a_password(
     *,
     status: int,
-    do: Callable[..., Any],
+    do: Callable[..., Ended],
     serve: Callable[..., Server],
     serve_raw: Callable[..., str],
     tls: Callable[..., ssl.SSLContext],
@@ -154,8 +156,10 @@ def test_a_proxy_with_a_password(
     proxy.url = serve_raw(tunnelling(proxy, {"partner.example.com:443": server.url}, answer=answer), reads=False)
     monkeypatch.setenv("https_proxy", proxy.url.replace("//", f"//ada:{PASSWORD}@"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
+    monkeypatch.setenv("TARGET_LEADS_LOGLEVEL", "DEBUG")
     checked = do(PARTNER, "check", "--format", "json")
     ended = do(PARTNER)
+    assert "| DEBUG" in ended.stderr
     connection = json.loads(checked.stdout)["providers"][0]["connection"]
     if status == 200:
         assert (checked.status, connection) == (0, "reached")
@@ -166,14 +170,8 @@ def test_a_proxy_with_a_password(
         assert "(the proxy refuses with status 407, 1 attempt each)" in ended.stderr.splitlines()[-1]
     assert not [line for lines in proxy.asked for line in lines if TOKEN.encode() in line]
 
-    monkeypatch.setenv("TARGET_LEADS_LOGLEVEL", "DEBUG")
-    command = [sys.executable, "-m", "target_leads", "--config", "config.json", "--input", "leads.jsonl"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert "| DEBUG" in shown.stderr
-    assert not [value for value in VALUES if value in shown.stdout + shown.stderr]
 
-
-def test_a_provider_that_drips_holds_no_run(do: Callable[..., Any], serve_raw: Callable[..., str]) -> None:
+def test_a_provider_that_drips_holds_no_run(do: Callable[..., Ended], serve_raw: Callable[..., str]) -> None:
     """Each attempt ends with its time-out, and the run with 75; no lead is blamed."""
     over = threading.Event()
 
@@ -192,7 +190,7 @@ def test_a_provider_that_drips_holds_no_run(do: Callable[..., Any], serve_raw: C
 
 
 def test_a_lead_whose_answer_never_ends_costs_only_itself(
-    do: Callable[..., Any], serve: Callable[..., Server], reply: Callable[..., Any]
+    do: Callable[..., Ended], serve: Callable[..., Server], reply: Callable[..., Any]
 ) -> None:
     """While the others are delivered it has failed, and is a dead letter; STATE covers it."""
 

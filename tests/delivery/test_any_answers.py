@@ -9,9 +9,8 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from target_leads.coalescing import coalesced
 from target_leads.delivery import Dispatcher, RetryPolicy, Service
@@ -44,15 +43,22 @@ ANSWERS = ["200"] * 4 + ["422", "403", "429", "500", "503", "lost", "written and
 RARE_ANSWERS = ["401", "stop"]
 
 
-class Deliveries(RuleBasedStateMachine):
+Batch = list[tuple[str, list[str]]]
+"""Leads, each with what its next requests are answered."""
+BATCHES = st.lists(
+    st.tuples(
+        st.sampled_from("ABCDE"),
+        st.lists(st.one_of(st.sampled_from(ANSWERS), st.sampled_from(ANSWERS + RARE_ANSWERS)), max_size=5),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+class Deliveries:
     """A run: batches of updates of few leads, to a provider that answers each lead's requests as the example says."""
 
-    @initialize(
-        way=st.sampled_from(sorted(WAYS)),
-        concurrency=st.integers(min_value=1, max_value=4),
-        max_tries=st.integers(min_value=1, max_value=3),
-    )
-    def begin(self, way: str, concurrency: int, max_tries: int) -> None:
+    def __init__(self, way: str, *, concurrency: int, max_tries: int) -> None:
         """Open an account, and nothing is sent yet."""
         self.way = way
         self.definition = dataclasses.replace(
@@ -83,18 +89,7 @@ class Deliveries(RuleBasedStateMachine):
         self.error: Exception | None = None
         self.ended = False
 
-    @precondition(lambda self: not self.ended)
-    @rule(
-        batch=st.lists(
-            st.tuples(
-                st.sampled_from("ABCDE"),
-                st.lists(st.one_of(st.sampled_from(ANSWERS), st.sampled_from(ANSWERS + RARE_ANSWERS)), max_size=5),
-            ),
-            min_size=1,
-            max_size=8,
-        )
-    )
-    def deliver(self, batch: list[tuple[str, list[str]]]) -> None:
+    def deliver(self, batch: Batch) -> None:
         """Deliver a batch; what comes back is checked at once."""
         updates = []
         number = max(self.batch_of.values(), default=0) + 1
@@ -110,31 +105,24 @@ class Deliveries(RuleBasedStateMachine):
         assert self.error is None or isinstance(self.error, TargetLeadsError)
         assert sum(each.requests for each in self.dispatcher.traffic.values()) == self.requests
 
-    @precondition(lambda self: self.ended)
-    @rule()
     def deliver_after_the_end(self) -> None:
         """Nothing more is sent, and nothing settled, once the run has to stop."""
         before = self.requests
         settlements, _ = taken(self.dispatcher.deliver([_update("A", 0)]))
         assert (settlements, self.requests) == ([], before)
 
-    def teardown(self) -> None:
+    def end(self) -> None:
         """The input ends: nothing is left in the dark, and every lead's updates came in order."""
-        if not hasattr(self, "dispatcher"):
-            return
-        try:
-            if not self.ended:
-                try:
-                    self.dispatcher.conclude()
-                except TargetLeadsError as error:
-                    self.error = error
-            unsettled = self.batch_of.keys() - self.settled.keys()
-            assert not unsettled or self.error is not None or self.time.stopping.is_set()
-            for sent in self.sent.values():
-                in_order = [self.batch_of[step] for step in sent] if self.way == "merged" else sent
-                assert in_order == sorted(in_order)
-        finally:
-            self.dispatcher.close()
+        if not self.ended:
+            try:
+                self.dispatcher.conclude()
+            except TargetLeadsError as error:
+                self.error = error
+        unsettled = self.batch_of.keys() - self.settled.keys()
+        assert not unsettled or self.error is not None or self.time.stopping.is_set()
+        for sent in self.sent.values():
+            in_order = [self.batch_of[step] for step in sent] if self.way == "merged" else sent
+            assert in_order == sorted(in_order)
 
     def check(self, settlement: Settlement) -> None:
         """A record is settled once, and as the provider answered."""
@@ -207,5 +195,22 @@ def _listing(told: list[tuple[str, str]]) -> Answer:
     return HttpResponse(status=207, headers={}, body=json.dumps({"results": results}).encode())
 
 
-TestDeliveries = Deliveries.TestCase
-TestDeliveries.settings = settings(max_examples=300, stateful_step_count=6, deadline=None)
+@settings(max_examples=300, deadline=None)
+@given(
+    way=st.sampled_from(sorted(WAYS)),
+    concurrency=st.integers(min_value=1, max_value=4),
+    max_tries=st.integers(min_value=1, max_value=3),
+    batches=st.lists(BATCHES, max_size=6),
+)
+def test_every_update_ends_once(way: str, concurrency: int, max_tries: int, batches: list[Batch]) -> None:
+    """All is drawn before it begins: what threads come to must not decide what is drawn next."""
+    run = Deliveries(way, concurrency=concurrency, max_tries=max_tries)
+    try:
+        for batch in batches:
+            if run.ended:
+                run.deliver_after_the_end()
+            else:
+                run.deliver(batch)
+        run.end()
+    finally:
+        run.dispatcher.close()
