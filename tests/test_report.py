@@ -7,7 +7,7 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_leads.models import LeadUpdate, Outcome, Record, Settlement
+from target_leads.models import LeadUpdate, Outcome, Record, Repeated, Settlement
 from target_leads.report import RunReport
 from target_leads.traffic import Traffic
 
@@ -65,6 +65,16 @@ def test_counts() -> None:
         },
     }
     assert (report.settled, report.unsettled, report.dead_letters) == (4, 2, 2)
+
+
+def test_records_that_came_as_before_are_counted_together() -> None:
+    """As many as there are, of each stream and provider, and none of them waits any more."""
+    report = report_of(settled("delivered"), received=4)
+    repeated = Repeated(counts={("perch", "leads"): 2, ("", "leads"): 1}, leads={})
+    for counts in (report.counts([repeated]), report.settle([repeated]) or report.counts()):
+        assert (counts["received"], counts["delivered"], counts["unchanged"], counts["unsettled"]) == (4, 1, 3, 0)
+        assert counts["providers"] == {"none": {"unchanged": 1}, "perch": {"delivered": 1, "unchanged": 2}}
+    assert (report.settled, report.dead_letters) == (4, 0)
 
 
 def test_counts_with_what_is_coming() -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from target_leads.changes import Accepted, after
-from target_leads.models import OVERTAKEN, LeadUpdate, Outcome, Record, Settlement
+from target_leads.models import OVERTAKEN, LeadUpdate, Outcome, Record, Repeated, Settlement
 from target_leads.providers import load_all
 from target_leads.report import RunReport
 from target_leads.store import Store
@@ -369,6 +369,37 @@ def test_thousands_of_leads_at_once(store: Store, open_store: Callable[..., Stor
     assert store.recall(found) == found
 
 
+@pytest.mark.parametrize(
+    "lead_id",
+    ["'; DROP TABLE leads; --", '"', "\\", "\\u0041", "a/b?c#d%e", "%s", ":of_account", "ë", "🦊", "[1]", "null", "1"],
+)
+def test_whatever_a_lead_is_called(lead_id: str, store: Store, open_store: Callable[..., Store]) -> None:
+    """Its id is found as it is, and no other is taken for it."""
+    update = update_of(lead_id, city="Oslo")
+    send(store, update)
+    following = open_store()
+    others = {update_of(other).lead for other in ("A", lead_id + " ", lead_id * 2)}
+    assert following.digests({update.lead, *others}) == {update.lead: "city"}
+    assert following.recall({update.lead, *others}) == {update.lead: accepted(store, update)}
+
+
+def test_the_digests_of_many_accounts(store: Store) -> None:
+    """Those of leads that were accepted, each in its own place; one that is being sent has none."""
+    leads = [
+        update_of("L-1", city="Oslo"),
+        update_of("L-2", name="Ada"),
+        update_of("L-1", account="south", name="Ada"),
+        update_of("L-1", base_url="https://test.example.com", note="x"),
+    ]
+    for each in leads:
+        send(store, each)
+    unknown = update_of("L-2", account="south").lead
+    digests = store.digests([*(each.lead for each in leads), unknown])
+    assert digests == {each.lead: each.digest for each in leads}
+    begin(store, leads[0])
+    assert not store.digests([leads[0].lead]).get(leads[0].lead)
+
+
 def test_two_runs_with_leads_of_their_own(store: Store, open_store: Callable[..., Store]) -> None:
     """Two runs at once on one store are both right: each lead is known as its own run has sent it."""
     runs = [store, open_store()]
@@ -570,10 +601,12 @@ def test_what_is_in_doubt_when_a_run_ends_is_forgotten(store: Store, open_store:
 # Dead letters and the age of what a provider has
 
 
-def test_a_record_without_news_is_newer_than_an_open_dead_letter(store: Store) -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_a_record_without_news_is_newer_than_an_open_dead_letter(store: Store, *, together: bool) -> None:
     """The tap says that the lead is as it was: what was refused in between must not be sent over that."""
     later = dataclasses.replace(A.record, received_at=MOMENT)
-    unchanged = dataclasses.replace(settled(A, "unchanged"), record=later, base_url=A.base_url, update=None)
+    alone = dataclasses.replace(settled(A, "unchanged"), record=later, base_url=A.base_url, update=None)
+    unchanged = Repeated(counts={("bizmate", "leads"): 1}, leads={A.lead: MOMENT}) if together else alone
     send(store, A)
     store.recall([A.lead])
     settle(store, unchanged)
