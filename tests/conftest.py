@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -117,8 +118,10 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         if columns is not None:
             monkeypatch.setenv("COLUMNS", str(columns))
         capsys.readouterr()
+        handlers = logging.getLogger().handlers[:]
         with pytest.raises(SystemExit) as left:
             main(arguments)
+        logging.getLogger().handlers[:] = handlers  # a run's own write to what is this test's standard error
         captured = capsys.readouterr()
         assert isinstance(left.value.code, (int, type(None)))
         return Ended(status=left.value.code or 0, stdout=captured.out, stderr=captured.err)

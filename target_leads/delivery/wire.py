@@ -24,8 +24,6 @@ MOST_BYTES = 1 << 20
 _MOST_BYTES_ARRIVING = 2 * MOST_BYTES
 """Of a whole answer: status lines, headers, lengths of chunks and body."""
 _MOST_INTERIM_ANSWERS = 20
-_BYTES_AT_ONCE = 16_384
-"""What one TLS record takes: each has a time-out of its own, so longer data is sent in several steps."""
 
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _WITHOUT_BODY = frozenset({http.client.NO_CONTENT, http.client.NOT_MODIFIED})
@@ -52,9 +50,8 @@ class Bounded:
         Raises:
             TimeoutError: the moment has come.
         """
-        for start in range(0, len(data), _BYTES_AT_ONCE):
-            self.sock.settimeout(_seconds_until(self.ends_at))
-            self.sock.sendall(data[start : start + _BYTES_AT_ONCE])
+        self.sock.settimeout(_seconds_until(self.ends_at))
+        self.sock.sendall(data)  # whose time-out is for all of it, over TLS too
 
     def response_class(
         self,

@@ -192,7 +192,7 @@ CRASHES = {
     "selection": ("target_leads.changes:Fingerprints.of", 1),
     "request": ("target_leads.delivery.service:update_request", 1),
     "sending": ("target_leads.delivery.transport:Transport.send", 1),
-    "adapter": ("requests.adapters:HTTPAdapter.send", 1),
+    "connection": ("urllib3.connection:HTTPConnection.request", 1),
     "verdict": ("target_leads.delivery.service:classify_items", 1),
     "announcement": ("target_leads.store.store:Store.announce", 1),
     "commit": ("target_leads.store.store:Store.settle", 1),
@@ -234,7 +234,7 @@ WAYS: dict[str, Way] = {
         **UNANSWERED,
         answer=lambda request: b"HTTP/1.1 " + on_one_line(request)[:900] + b"\r\nconnection: close\r\n\r\n",
     ),
-    "header that is none": Way(status=0, answer=answering(headers=b"<echo>\r\n: <echo>\r\nconnection: close\r\n")),
+    "header that is none": Way(**UNANSWERED, answer=answering(headers=b"<echo>\r\n: <echo>\r\nconnection: close\r\n")),
     "header that folds": Way(status=0, answer=answering(headers=b"x-a: 1\r\n <echo>\r\n\t<echo>\r\n")),
     "header too long": Way(
         **UNANSWERED, answer=answering(headers=b"x-a: " + b"<echo>" * 200 + b"\r\nconnection: close\r\n")
@@ -253,7 +253,7 @@ WAYS: dict[str, Way] = {
             headers=b"content-encoding: gzip\r\n", body=lambda request: gzip.compress(echo(request))[:-12]
         ),
     ),
-    "encoding that is none": Way(status=0, answer=answering(headers=b"content-encoding: <echo>\r\n")),
+    "encoding that is none": Way(**UNANSWERED, answer=answering(headers=b"content-encoding: <echo>\r\n")),
     "charset that is none": Way(
         status=0, answer=answering(headers=b"content-type: application/json; charset=<echo>\r\n")
     ),
