@@ -57,12 +57,12 @@ clean: ## remove what the other commands made
 
 .venv/run.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "target-leads needs Python 3.10 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable .
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python $(INSTALL) --constraint constraints.txt --editable .
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp
-	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable '.[dev,postgres]'
+	@$(BIN)/python $(INSTALL) --constraint constraints.txt --editable '.[dev,postgres]'
 	@touch $@
 
 .lowest/run.stamp: pyproject.toml constraints-lowest.txt

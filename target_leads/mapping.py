@@ -126,6 +126,7 @@ class StreamMapping:
         return (
             self.settings.fields is None
             and column not in self._not_sent
+            and column != self.settings.version_field
             and not column.startswith(_METADATA_PREFIX)
             and self.route(column) is None
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_leads.exceptions import RefusedAgain, SettingsError
+from target_leads.providers.account import SANDBOX_ACCOUNT
 from target_leads.run import do_run
 from target_leads.store import DeadLetterFilter, singer_messages
 from target_leads.target import TargetLeads
@@ -67,7 +68,10 @@ class ReplayingTarget(TargetLeads):
 
 
 def _letters(store: Store, which: DeadLetterFilter) -> Iterator[DeadLetter]:
-    """The dead letters that are open now, oldest first, a few at a time: while they are sent the store is written."""
-    ids = [letter.dead_letter_id for letter in store.dead_letters(which)]
+    """The dead letters that are open now, oldest first, a few at a time: while they are sent the store is written.
+
+    What the sandbox refused is for no provider.
+    """
+    ids = [letter.dead_letter_id for letter in store.dead_letters(which) if letter.account != SANDBOX_ACCOUNT]
     for start in range(0, len(ids), _AT_ONCE):
         yield from list(store.dead_letters(DeadLetterFilter(ids=tuple(ids[start : start + _AT_ONCE]))))

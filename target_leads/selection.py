@@ -78,10 +78,13 @@ class Selection:
         if self._memory is None or self._resends_all:
             return [], addressed
         digests = self._memory.digests(_leads(addressed))
+        for entry in addressed:  # a dead letter is judged by its age, and what comes with it is then no old news
+            if isinstance(entry, Addressed) and entry.record.dead_letter_id is not None:
+                digests.pop(entry.lead, None)
         repeated: list[Addressed] = []
         news: list[Addressed | Settlement] = []
         for entry in addressed:
-            if isinstance(entry, Settlement) or entry.record.dead_letter_id is not None:
+            if isinstance(entry, Settlement):
                 news.append(entry)
             elif entry.digest == digests.get(entry.lead):
                 repeated.append(entry)

@@ -102,17 +102,26 @@ class Stream:
         return self._obstacles[provider]
 
     def context(self, provider: str, fingerprints: Fingerprints) -> str:
-        """Hash of all that decides, beside the record, what is sent: the same record may mean another update."""
+        """Hash of all that decides, beside the record, what is sent: the same record may mean another update.
+
+        It is the same in every process.
+        """
         if provider not in self._contexts:
             definition = self._definitions[provider]
+            update = definition.update
             self._contexts[provider] = fingerprints.of(
                 self._name,
                 dataclasses.asdict(self.settings),
                 list(self._key_properties),
                 self._provider_field,
                 definition.lead_schema.schema,
-                repr(definition.update),
-                repr(definition.lead_id),
+                update.method,
+                update.path,
+                update.envelope,
+                update.partial,
+                update.coalesce,
+                sorted(update.merged_objects),
+                dataclasses.asdict(definition.lead_id),
             )
         return self._contexts[provider]
 

@@ -410,6 +410,17 @@ def test_a_replay_of_none_is_no_run(shop: Shop) -> None:
     assert shop.command("dead-letters", "show", "9" * 30).returncode == 2
 
 
+def test_what_the_sandbox_refused_is_for_no_provider(shop: Shop) -> None:
+    """A replay sends what providers refused, each where it was refused, and leaves the sandbox's alone."""
+    with closing(sqlite3.connect(shop.folder / "target-leads.db")) as connection, connection:
+        connection.execute("UPDATE dead_letters SET account = 'sandbox' WHERE lead_id = 'a'")
+    shop.refused = ""
+    ended = shop.command("dead-letters", "replay", "--provider", "generic", "--outcome", "rejected")
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(shop.leads) == ["b", "c"]
+    assert shop.rows("SELECT lead_id FROM dead_letters WHERE closed_at IS NULL AND lead_id > ''") == [("a",)]
+
+
 def test_a_replay_without_a_store_is_a_mistake(shop: Shop) -> None:
     """A store that is named wrongly is not made, and nothing seems to be done."""
     shop.settings["store_url"] = "sqlite:///elsewhere.db"

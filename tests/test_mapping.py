@@ -321,6 +321,9 @@ def test_unknown_fields_may_be_refused(definition: Definition) -> None:
     ]
     sending = mapping_of(definition, rejects_unknown_fields=True, sends_nulls=True)
     assert sending.map(record).violations == ()
+    versioned = mapping_of(definition, rejects_unknown_fields=True, version_field="x")
+    assert versioned.map({**record, "x": 1}).violations == ()  # it is named for another purpose
+    assert versioned.dropped(["x", "y__z"]) == ["y__z"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from target_leads.models import Lead
     from target_leads.providers import Definition
 
+MOMENT = datetime.datetime(2026, 3, 29, 7, 0, tzinfo=datetime.timezone.utc)
 FOLDERS = Path(__file__).parent / "providers"
 
 
@@ -495,3 +499,44 @@ def test_jobs_are_looked_for_only_where_a_provider_has_them(
         run(provider, memory=Memory()).select(record("L-1", a=1), record("L-2", a=1), record("", a=1))
     recalled = [["digests", "L-1", "L-2"], ["recall", "L-1", "L-2"]]
     assert questions == [*recalled, *recalled, ["jobs", "L-1", "L-2"]]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_comes_with_a_dead_letter_is_looked_at(order: tuple[int, int], run: Callable[..., Run]) -> None:
+    """A dead letter may be older than what the lead has: a record that the provider has already is no old news then."""
+    run().deliver(dataclasses.replace(record(a="now"), received_at=MOMENT))
+    old = dataclasses.replace(record(a="old"), dead_letter_id=1, received_at=MOMENT - datetime.timedelta(hours=1))
+    again = dataclasses.replace(record(a="now"), received_at=MOMENT + datetime.timedelta(hours=1))
+    selected = run().select(*((old, again)[index] for index in order))
+    assert bodies(selected) == []
+    assert sorted(outcomes(selected)) == ["superseded", "unchanged"]
+
+
+_CONTEXTS = """
+from target_leads.admission import Admission
+from target_leads.changes import Fingerprints
+from target_leads.providers import load_all
+from target_leads.settings import Settings
+from target_leads.stream import Stream
+
+definitions = load_all([])
+for name in sorted(definitions):
+    stream = Stream(name, Settings.from_config({}), definitions, lambda _: None, key_properties=("id",))
+    print(stream.context(name, Fingerprints(b"key")))
+"""
+
+
+def test_a_record_is_the_same_in_another_process() -> None:
+    """Else no run would know what the one before has delivered, whatever provider it is for."""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", _CONTEXTS],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout.split()
+        for seed in ("1", "2")
+    ]
+    assert len(set(said[0])) == 5
+    assert said[0] == said[1]

@@ -6,17 +6,17 @@ longer or fills more memory than that lets through, whichever part of an answer 
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import io
 import re
-import socket
 import ssl
 import time
 import zlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import socket
+
     from _typeshed import WriteableBuffer
 
 MOST_BYTES = 1 << 20
@@ -106,17 +106,16 @@ class _Answer(http.client.HTTPResponse):
         form = self.headers.get("transfer-encoding")
         if form is not None and form.lower() != "chunked":
             raise UnreadableError("the body comes in an unknown form")
-        promises_body = (form is not None) + any(length != "0" for length in lengths)
+        promises_body = form is not None or any(length != "0" for length in lengths)
         has_body = self.status not in _WITHOUT_BODY
-        if promises_body > has_body or (form is not None and lengths):
+        if (promises_body and not has_body) or (form is not None and lengths):
             self.will_close = True  # it contradicts itself: some of it may still be on its way
         if not has_body:
             self.chunked, self.length = False, 0
 
     def _close_conn(self) -> None:
         if self.fp.holds_more():
-            with contextlib.suppress(OSError):
-                self._connection_itself.shutdown(socket.SHUT_RDWR)
+            self._connection_itself.close()
         super()._close_conn()  # type: ignore[misc] # it is there
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _COMMON = ("account", "base_url", "concurrency", "rate_limits")
 _SANDBOX_CREDENTIAL = "sandbox"
+SANDBOX_ACCOUNT = "sandbox"
+"""Under this name the sandbox is every provider's account: what it refused says nothing of theirs."""
 _MOST_AT_ONCE = 256
 
 
@@ -74,7 +76,7 @@ def sandbox_config(definition: Definition, config: Mapping[str, Any], *, url: st
         for name, setting in definition.settings.items()
         if setting.secret or (setting.default is None and name not in config)
     }
-    return {**config, **stand_ins, "base_url": url, "account": "sandbox"}
+    return {**config, **stand_ins, "base_url": url, "account": SANDBOX_ACCOUNT}
 
 
 def _findings(definition: Definition, config: Mapping[str, Any]) -> Iterator[str]:

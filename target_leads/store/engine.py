@@ -27,7 +27,7 @@ keep_quiet("sqlalchemy.engine.Engine", up_to=logging.DEBUG)
 _LOOK_AGAIN_SECONDS = 0.02
 _EXAMPLE_FILE = "Give one such as sqlite:///target-leads.db."
 _EXAMPLES = "sqlite:///target-leads.db or postgresql://user@host/database"
-_POSTGRES_HINT = "For PostgreSQL: pip install 'target-leads[postgres]'."
+_POSTGRES_HINT = "For PostgreSQL write postgresql://, and install target-leads with its extra postgres."
 
 
 def open_engine(store_url: str, *, must_exist: bool = False) -> Engine:
@@ -103,6 +103,8 @@ def _url(store_url: str) -> URL:
     except (ArgumentError, ValueError):  # the latter for a port that is no number
         message = f"store_url: is no SQLAlchemy URL. Give one such as {_EXAMPLES}."
         raise SettingsError([message]) from None
+    if "@" in (url.host or ""):  # the driver would tell the rest of the password as a part of the host's name
+        raise SettingsError(["store_url: a sign such as @ in the user or the password must be quoted (%40)."])
     backend = url.get_backend_name()
     if backend == "sqlite" and url.query:  # such as uri=true, which would open another file than the one made private
         raise SettingsError([f"store_url: a SQLite URL takes no query. {_EXAMPLE_FILE}"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import json
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,7 +20,7 @@ from target_leads.store.tables import dead_letters, leads
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import ColumnElement, Connection, RowMapping, Table
+    from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, Update
 
     from target_leads.models import Lead
 
@@ -47,13 +48,25 @@ class LeadRow:
         return LeadRow(accepted=now, accepted_at=accepted_at)
 
 
-_ARE_LEADS = are_leads(leads)
-_READ = select(leads).where(_ARE_LEADS)
-_READ_DIGESTS = select(leads.c.lead_id, leads.c.digest).where(_ARE_LEADS)
-_ANNOUNCE = update(leads).where(_ARE_LEADS).values(fields="{}", digest="", run_id=bindparam("by_run"))
-_READ_REFUSED = (
-    select(dead_letters.c.lead_id).distinct().where(are_leads(dead_letters), dead_letters.c.closed_at.is_(None))
-)
+@functools.cache
+def _read(database: str) -> Select[Any]:
+    return select(leads).where(are_leads(leads, database))
+
+
+@functools.cache
+def _read_digests(database: str) -> Select[Any]:
+    return select(leads.c.lead_id, leads.c.digest).where(are_leads(leads, database))
+
+
+@functools.cache
+def _read_refused(database: str) -> Select[Any]:
+    open_ones = are_leads(dead_letters, database), dead_letters.c.closed_at.is_(None)
+    return select(dead_letters.c.lead_id).distinct().where(*open_ones)
+
+
+@functools.cache
+def _announce(database: str) -> Update:
+    return update(leads).where(are_leads(leads, database)).values(fields="{}", digest="", run_id=bindparam("by_run"))
 
 
 def read(connection: Connection, wanted: Iterable[Lead]) -> dict[Lead, LeadRow]:
@@ -61,7 +74,7 @@ def read(connection: Connection, wanted: Iterable[Lead]) -> dict[Lead, LeadRow]:
     return {
         lead_of(row): LeadRow(accepted=_accepted(row), accepted_at=row["accepted_at"])
         for some in by_account(wanted)
-        for row in connection.execute(_READ, some).mappings()
+        for row in connection.execute(_read(connection.dialect.name), some).mappings()
     }
 
 
@@ -70,7 +83,7 @@ def read_digests(connection: Connection, wanted: Iterable[Lead]) -> dict[Lead, s
     return {
         (some["of_provider"], some["of_account"], some["of_base_url"], lead_id): digest
         for some in by_account(wanted)
-        for lead_id, digest in connection.execute(_READ_DIGESTS, some).all()
+        for lead_id, digest in connection.execute(_read_digests(connection.dialect.name), some).all()
     }
 
 
@@ -104,7 +117,7 @@ def remember(connection: Connection, lead: Lead, now: Accepted, accepted_at: dat
 def announce(connection: Connection, run_id: str, sending: Iterable[Lead]) -> None:
     """A run is about to send to these leads: whatever happens from here on, nothing is known of their fields."""
     for some in by_account(sending):
-        connection.execute(_ANNOUNCE, {**some, "by_run": run_id})
+        connection.execute(_announce(connection.dialect.name), {**some, "by_run": run_id})
 
 
 def forget(connection: Connection, forgotten: Iterable[Lead]) -> None:
@@ -118,7 +131,7 @@ def outdate_dead_letters(connection: Connection, received: Mapping[Lead, datetim
     That is written down only where there is such a dead letter, so that records without news cost next to nothing.
     """
     for some in by_account(received):
-        refused = set(connection.scalars(_READ_REFUSED, some))
+        refused = set(connection.scalars(_read_refused(connection.dialect.name), some))
         own = [
             lead for lead in received if lead[-1] in refused and lead[:2] == (some["of_provider"], some["of_account"])
         ]

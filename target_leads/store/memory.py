@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from target_leads.changes import Accepted, after, without_all
 from target_leads.models import OVERTAKEN, Outcome
 from target_leads.store.dead_letters import still_open
-from target_leads.store.leads import LeadRow, announce, forget, outdate_dead_letters, read, write
+from target_leads.store.leads import LeadRow, announce, forget, read, write
 
 if TYPE_CHECKING:
     import datetime
@@ -94,8 +94,6 @@ class Memory:
         A lead is remembered when the update that was announced for it is settled, or its last record if it was taken
         apart, and nothing of it may have been written although its answer does not say so.
         """
-        unchanged = [entry for _, entry in settlements if entry.outcome is Outcome.UNCHANGED and entry.update is None]
-        outdate_dead_letters(connection, {entry.lead: entry.record.received_at for entry in unchanged})
         sent = [(moment, entry, entry.update) for moment, entry in settlements if entry.update is not None]
         rows = read(connection, {update.lead for _, _, update in sent})
         known: dict[Lead, LeadRow] = {}

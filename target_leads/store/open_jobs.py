@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, insert, select, update
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Select, Update
 
     from target_leads.changes import Accepted
     from target_leads.models import Lead, Settlement
@@ -27,15 +28,23 @@ if TYPE_CHECKING:
 _UNKNOWN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """Answers by which a provider says that it knows no such job."""
 
-_READ = select(open_jobs).where(are_leads(open_jobs)).order_by(open_jobs.c.id)
-_LEAVE_BEHIND = update(open_jobs).where(are_leads(open_jobs), open_jobs.c.fingerprint != "").values(fingerprint="")
+
+@functools.cache
+def _read(database: str) -> Select[Any]:
+    return select(open_jobs).where(are_leads(open_jobs, database)).order_by(open_jobs.c.id)
+
+
+@functools.cache
+def _leave_behind(database: str) -> Update:
+    known = open_jobs.c.fingerprint != ""
+    return update(open_jobs).where(are_leads(open_jobs, database), known).values(fingerprint="")
 
 
 def open_jobs_of(connection: Connection, leads: Iterable[Lead]) -> dict[Lead, LastSent]:
     """What was sent of a lead last, where its job is open."""
     found: dict[Lead, LastSent] = {}
     for some in by_account(leads):
-        for row in connection.execute(_READ, some).mappings():
+        for row in connection.execute(_read(connection.dialect.name), some).mappings():
             found[lead_of(row)] = LastSent(
                 fingerprint=row["fingerprint"],
                 job_id=row["job_id"],
@@ -47,7 +56,7 @@ def open_jobs_of(connection: Connection, leads: Iterable[Lead]) -> dict[Lead, La
 def leave_behind(connection: Connection, updates: Iterable[LeadUpdate]) -> None:
     """Other updates are about to be sent: from now on no open job stands for what its lead was sent last."""
     for some in by_account({entry.lead for entry in updates}):
-        connection.execute(_LEAVE_BEHIND, some)
+        connection.execute(_leave_behind(connection.dialect.name), some)
 
 
 def enter_job(

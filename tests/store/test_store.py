@@ -351,6 +351,12 @@ def test_no_lock_is_waited_for_for_ever(postgresql_url: str) -> None:
     engine.dispose()
 
 
+def test_a_password_that_is_not_quoted_is_not_told() -> None:
+    """The driver would take what stands behind the first sign for a host, and name it."""
+    with pytest.raises(SettingsError, match=r"^store_url: a sign such as @ in the user or the password must be quoted"):
+        Store("postgresql://ada:p@s3cret@127.0.0.1/test", now=lambda: NOW)
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
 def test_a_store_in_memory_is_none(url: str) -> None:
     """Dead letters that are gone with the run would have been promised to be kept."""
@@ -446,7 +452,7 @@ EXAMPLES = "Give one such as sqlite:///target-leads.db or postgresql://user@host
             f"postgresql+none://user:{SECRET}@host/db",
             (
                 "store_url: the driver of postgresql+none is not installed. "
-                "For PostgreSQL: pip install 'target-leads[postgres]'."
+                "For PostgreSQL write postgresql://, and install target-leads with its extra postgres."
             ),
         ),
     ],
