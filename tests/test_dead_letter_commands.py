@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +17,9 @@ from target_leads.providers import load_all
 from target_leads.sandbox import Arrival, Emulator, Interference, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Ended
 
 OWN_PROVIDERS = Path(__file__).parent / "providers"
 SCHEMA = {
@@ -36,9 +38,12 @@ def record(lead_id: str | None, **fields: Any) -> dict[str, Any]:
 class Shop:
     """A provider that refuses notes with certain words, and the command in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        """Begin with nothing refused."""
+    def __init__(self, folder: Path, do: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Begin with nothing refused. Commands are done in this process, in the folder."""
         self.folder = folder
+        self._do = do
+        self._monkeypatch = monkeypatch
+        monkeypatch.chdir(folder)
         self.refused = "refuse me"
         self.emulator = Emulator(load_all([str(OWN_PROVIDERS)]), self._scenario)
         self.settings: dict[str, Any] = {
@@ -57,16 +62,9 @@ class Shop:
         """Do the command with these arguments."""
         (self.folder / "config.json").write_text(json.dumps(self.settings))
         given = text or "".join(json.dumps(message) + "\n" for message in messages or ())
-        return subprocess.run(
-            [sys.executable, "-m", "target_leads", *arguments, "--config", "config.json"],
-            cwd=self.folder,
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100"},
-        )
+        self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode()), encoding="utf-8"))
+        ended = self._do(*arguments, "--config", "config.json", columns=100)
+        return subprocess.CompletedProcess(arguments, ended.status, ended.stdout, ended.stderr)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Rows of the store."""
@@ -85,9 +83,9 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+def shop(tmp_path: Path, command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """A provider, served, and a store with three dead letters in it: two rejected, one invalid."""
-    shop = Shop(tmp_path)
+    shop = Shop(tmp_path, command, monkeypatch)
     with running(shop.emulator) as url:
         shop.settings["providers"] = {
             "generic": {"token": "sandbox", "base_url": f"{url}/generic/v1", "concurrency": 1}
@@ -363,9 +361,11 @@ def test_an_old_export_does_not_mean_a_new_dead_letter(shop: Shop) -> None:
     assert shop.rows("SELECT closed_because FROM dead_letters WHERE lead_id = 'c'") == [(None,)]
 
 
-def test_a_store_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+def test_a_store_that_is_not_there_is_a_mistake(
+    tmp_path: Path, command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody looks into an empty store on purpose, and none is made."""
-    shop = Shop(tmp_path)
+    shop = Shop(tmp_path, command, monkeypatch)
     ended = shop.command("dead-letters", "list")
     assert ended.returncode == 2
     assert "there is no store target-leads.db" in ended.stderr
@@ -381,13 +381,13 @@ def test_a_rehearsal_closes_nothing(setting: str, shop: Shop) -> None:
     assert shop.rows("SELECT count(*) FROM dead_letters WHERE closed_at IS NULL") == [(3,)]
 
 
-@pytest.mark.parametrize("command", [("replay",), ("discard", "--because", "test", "--yes")])
-def test_a_dry_run_closes_nothing(command: tuple[str, ...], shop: Shop) -> None:
+@pytest.mark.parametrize("wanted", [("replay",), ("discard", "--because", "test", "--yes")])
+def test_a_dry_run_closes_nothing(wanted: tuple[str, ...], shop: Shop) -> None:
     """Whether it is asked for by the settings or before the subcommand."""
-    before = [sys.executable, "-m", "target_leads", "--config", "config.json", "--dry-run", "dead-letters", *command]
+    before = [sys.executable, "-m", "target_leads", "--config", "config.json", "--dry-run", "dead-letters", *wanted]
     ended = subprocess.run(before, cwd=shop.folder, capture_output=True, text=True, check=False)
     shop.settings["dry_run"] = True
-    for each in (ended, shop.command("dead-letters", *command)):
+    for each in (ended, shop.command("dead-letters", *wanted)):
         assert (each.returncode, each.stderr.startswith("Error: dry_run: dead letters are ")) == (2, True)
     assert shop.rows("SELECT count(*) FROM dead_letters WHERE closed_at IS NULL") == [(3,)]
 

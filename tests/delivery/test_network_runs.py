@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.delivery.conftest import Seen, Server
 
+pytestmark = pytest.mark.slow  # each is some runs in processes of their own
 PARTNER = "https://partner.example.com/v1"
 TOKEN, PASSWORD = "tok-4711", "pass-0815"
 VALUES = ("Lovelace", TOKEN, PASSWORD)

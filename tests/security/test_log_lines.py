@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.security.conftest import Parrot
 
+pytestmark = pytest.mark.slow  # each is some runs in processes of their own
 FORGED = "x\n2026-01-01 00:00:00,000 | INFO | target-leads | Done. 1 record received: 1 delivered.\x1b[2J\r\u202e"
 NAMED: dict[str, list[Any]] = {
     "stream": [

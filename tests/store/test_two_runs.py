@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import create_engine, text
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from target_leads.sandbox import Emulator
 
+pytestmark = pytest.mark.slow  # each is some runs in processes of their own
 SCHEMA = {"type": "SCHEMA", "stream": "leads", "key_properties": ["id"], "schema": {"properties": {}}}
 
 
