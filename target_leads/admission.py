@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from target_leads.coalescing import coalesced
 from target_leads.exceptions import SettingsError
 from target_leads.mapping import is_deletion
 from target_leads.models import LeadUpdate, Outcome, Settlement, Violation
-from target_leads.routing import provider_of_record
-from target_leads.stream import Stream
+from target_leads.stream import Destination, Stream
 from target_leads.versions import version_of
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ _NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 _DELETED = "a deleted row: a lead update never deletes"
 
 
-class Addressed(NamedTuple):
-    """A record of which is known whose it is. A tuple, which is made three times as fast: there is one for each."""
+class Addressed(msgspec.Struct, frozen=True, gc=False):
+    """A record of which is known whose it is."""
 
     record: Record
+    destination: Destination
     lead: Lead
     """Which lead it is, and where; its id is empty if the record has no usable one."""
     digest: str
@@ -71,7 +73,12 @@ class Admission:
                 nor the stream's columns. It lists all that is wrong with the stream.
         """
         opened = Stream(
-            stream, self._settings, self._definitions, self._account_of, key_properties=tuple(key_properties)
+            stream,
+            self._settings,
+            self._definitions,
+            self._account_of,
+            self._fingerprints,
+            key_properties=tuple(key_properties),
         )
         if findings := opened.findings(columns):
             raise SettingsError(findings)
@@ -90,48 +97,45 @@ class Admission:
     def address(self, record: Record) -> Addressed | Settlement:
         """Which lead a record is about, or its outcome where it is about none."""
         stream = self._streams[record.stream]
-        provider = provider_of_record(
-            record.fields, provider_field=self._settings.provider_field, default=stream.provider
-        )
-        # Stream maps may drop the column, or make it.
-        deleted = is_deletion(record.original) or (record.fields is not record.original and is_deletion(record.fields))
-        if provider not in self._definitions:
-            if deleted:  # such a row may hold nothing but its key
-                return _ignored(record, _UNKNOWN_PROVIDER, "", "", _DELETED)
-            rule = f"names no provider: it must be one of {', '.join(sorted(self._definitions))}"
-            violation = Violation(path=f"$.{self._settings.provider_field}", rule=rule)
-            return _refused(record, _UNKNOWN_PROVIDER, "", "", (violation,))
-        if obstacle := stream.obstacle(provider):
-            if deleted:
-                return _ignored(record, provider, "", "", _DELETED)
-            rule = f"names {provider}, where records of this stream cannot go: {' '.join(obstacle)}"
-            violation = Violation(path=f"$.{self._settings.provider_field}", rule=rule)
-            return _refused(record, provider, "", "", (violation,))
-        account = self._account_of(provider)
-        if deleted:
-            return _ignored(record, provider, account.name, "", _DELETED)
-        lead_id = stream.mapping(provider).lead_id(record.fields)
+        provider = stream.provider_of(record.fields)
+        destination = stream.destination(provider)
+        # Stream maps may drop the column, or make it. Such a row may hold nothing but its key.
+        if is_deletion(record.original) or (record.fields is not record.original and is_deletion(record.fields)):
+            name = provider if provider in self._definitions else _UNKNOWN_PROVIDER
+            return _ignored(record, name, destination.account if destination else "", "", _DELETED)
+        if destination is None:
+            return self._homeless(record, stream, provider)
+        lead_id = destination.mapping.lead_id(record.fields)
         try:
-            digest = self._fingerprints.of_record(stream.context(provider, self._fingerprints), record.fields)
+            digest = self._fingerprints.of_record(destination.context, record.fields)
         except RecursionError:  # JSON is read far deeper than anything in Python goes
             violation = Violation(path="$", rule="is nested too deeply")
-            return _refused(record, provider, account.name, lead_id, (violation,))
-        return Addressed(record=record, lead=(provider, account.name, account.base_url, lead_id), digest=digest)
+            return _refused(record, provider, destination.account, lead_id, (violation,))
+        return Addressed(record, destination, (provider, destination.account, destination.base_url, lead_id), digest)
+
+    def _homeless(self, record: Record, stream: Stream, provider: str) -> Settlement:
+        """A record that names no provider, or one to which its stream's records cannot go."""
+        if provider in self._definitions:
+            rule = f"names {provider}, where records of this stream cannot go: {' '.join(stream.obstacle(provider))}"
+        else:
+            provider = _UNKNOWN_PROVIDER
+            rule = f"names no provider: it must be one of {', '.join(sorted(self._definitions))}"
+        violation = Violation(path=f"$.{self._settings.provider_field}", rule=rule)
+        return _refused(record, provider, "", "", (violation,))
 
     def admit(self, addressed: Addressed) -> LeadUpdate | Settlement:
         """The lead update that a record means, or its outcome where there is nothing to send."""
-        record = addressed.record
-        provider, account, base_url, lead_id = addressed.lead
-        stream = self._streams[record.stream]
+        record, destination = addressed.record, addressed.destination
+        provider, account = destination.provider, destination.account
         try:
-            mapped = stream.mapping(provider).map(record.fields)
+            mapped = destination.mapping.map(record.fields)
             if not mapped.fields and not mapped.violations:
                 return _ignored(record, provider, account, mapped.lead_id, "nothing to send")
-            violations = mapped.violations or self._definitions[provider].lead_schema.violations(mapped.fields)
+            violations = mapped.violations or destination.mapping.definition.lead_schema.violations(mapped.fields)
         except RecursionError:
             violation = Violation(path="$", rule="is nested too deeply")
-            return _refused(record, provider, account, lead_id, (violation,))
-        version_field = stream.settings.version_field
+            return _refused(record, provider, account, addressed.lead[-1], (violation,))
+        version_field = destination.mapping.settings.version_field
         version = version_of(record.fields.get(version_field)) if version_field else None
         if version_field and version is None:
             violations = (*violations, Violation(path=f"$.{version_field}", rule=_VERSION_RULE))
@@ -141,7 +145,7 @@ class Admission:
             record=record,
             provider=provider,
             account=account,
-            base_url=base_url,
+            base_url=destination.base_url,
             lead_id=mapped.lead_id,
             fields=mapped.fields,
             version=version,

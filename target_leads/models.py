@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping
@@ -83,38 +85,31 @@ class Violation:
         return f"{self.path} {self.rule}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One record of the tap, as a stream's sink receives it."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One record of the tap, as a stream's sink receives it. A struct, which is made ten times as fast as a dataclass.
+
+    It never leads back to itself, so the garbage collector need not look at it.
+    """
 
     stream: str
-    fields: Mapping[str, Any] = field(repr=False)
+    fields: Mapping[str, Any]
     """The record's columns, after stream maps."""
-    original: Mapping[str, Any] = field(repr=False)
+    original: Mapping[str, Any]
     """The record as the tap sent it, before stream maps. Kept if it becomes a dead letter."""
     tap_stream: str = ""
     """The stream as the tap calls it, before stream maps."""
     key_properties: tuple[str, ...] = ()
     """Those of the tap's stream."""
-    columns: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    columns: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """What its SCHEMA says of each."""
     received_at: datetime.datetime | None = None
     """When it came. A dead letter that is sent again is as old as when it came first."""
     dead_letter_id: int | None = None
     """The dead letter that is sent again, if the record is one."""
 
-    def mapped(self, stream: str, fields: Mapping[str, Any]) -> Record:
-        """The same record as a stream map leaves it. Written out, because `replace` takes twice as long."""
-        return Record(
-            stream=stream,
-            fields=fields,
-            original=self.original,
-            tap_stream=self.tap_stream,
-            key_properties=self.key_properties,
-            columns=self.columns,
-            received_at=self.received_at,
-            dead_letter_id=self.dead_letter_id,
-        )
+    def __repr__(self) -> str:
+        """Whose it is, without what it holds."""
+        return f"Record(stream={self.stream!r}, dead_letter_id={self.dead_letter_id!r})"
 
 
 Lead = tuple[str, str, str, str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from msgspec import structs
 from singer_sdk.sinks import Sink
 
 from target_leads.stream_maps import schemas_as_sent
@@ -59,8 +60,9 @@ class LeadSink(Sink):
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002 -- the SDK logs a context at debug level, so no record may stand in it
         """Put a record into the batch."""
         original = self._owner.original
-        is_as_it_came = record is original.fields and self.stream_name == original.stream
-        self._owner.pipeline.receive(original if is_as_it_came else original.mapped(self.stream_name, record))
+        if record is not original.fields or self.stream_name != original.stream:
+            original = structs.replace(original, stream=self.stream_name, fields=record)
+        self._owner.pipeline.receive(original)
 
     def process_batch(self, context: dict[str, Any]) -> None:  # noqa: ARG002 -- the batch is the pipeline's
         """Deliver and settle the batch."""

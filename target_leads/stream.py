@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_leads.exceptions import SettingsError
 from target_leads.mapping import StreamMapping
 from target_leads.outlook import dropped_warning, warnings
-from target_leads.routing import provider_of_stream
+from target_leads.routing import provider_of_record, provider_of_stream
 from target_leads.settings import StreamSettings
 
 if TYPE_CHECKING:
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
     from target_leads.settings import Settings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where those of a stream's records go that are for one provider, and what they become there."""
+
+    provider: str
+    account: str
+    base_url: str
+    mapping: StreamMapping
+    context: str
+    """Hash of all that decides, beside the record, what is sent. It is the same in every process."""
+
+
 class Stream:
     """One stream, under the SCHEMA that came last."""
 
@@ -30,6 +43,7 @@ class Stream:
         settings: Settings,
         definitions: Mapping[str, Definition],
         account_of: Callable[[str], Account],
+        fingerprints: Fingerprints,
         *,
         key_properties: Sequence[str],
     ) -> None:
@@ -46,10 +60,11 @@ class Stream:
         self._configured = settings.providers.keys()
         self._definitions = definitions
         self._account_of = account_of
+        self._fingerprints = fingerprints
         self._key_properties = key_properties
         self._mappings: dict[str, StreamMapping] = {}
         self._obstacles: dict[str, tuple[str, ...]] = {}
-        self._contexts: dict[str, str] = {}
+        self._destinations: dict[str, Destination] = {}
 
     def findings(self, columns: Sequence[str]) -> list[str]:
         """All that is wrong with what the settings say of it. A SCHEMA that names no column at all is believed."""
@@ -101,29 +116,42 @@ class Stream:
                 self._obstacles[provider] = ()
         return self._obstacles[provider]
 
-    def context(self, provider: str, fingerprints: Fingerprints) -> str:
-        """Hash of all that decides, beside the record, what is sent: the same record may mean another update.
+    def provider_of(self, columns: Mapping[str, Any]) -> str:
+        """The provider that one of its records is for; it may be one that does not exist."""
+        return provider_of_record(columns, provider_field=self._provider_field, default=self.provider)
 
-        It is the same in every process.
-        """
-        if provider not in self._contexts:
-            definition = self._definitions[provider]
-            update = definition.update
-            self._contexts[provider] = fingerprints.of(
-                self._name,
-                dataclasses.asdict(self.settings),
-                list(self._key_properties),
-                self._provider_field,
-                definition.lead_schema.schema,
-                update.method,
-                update.path,
-                update.envelope,
-                update.partial,
-                update.coalesce,
-                sorted(update.merged_objects),
-                dataclasses.asdict(definition.lead_id),
-            )
-        return self._contexts[provider]
+    def destination(self, provider: str) -> Destination | None:
+        """Where its records for a provider go; none if there is no such provider, or an obstacle."""
+        if (known := self._destinations.get(provider)) is not None:
+            return known
+        if provider not in self._definitions or self.obstacle(provider):
+            return None
+        account = self._account_of(provider)
+        opened = self._destinations[provider] = Destination(
+            provider=provider,
+            account=account.name,
+            base_url=account.base_url,
+            mapping=self.mapping(provider),
+            context=self._context(self._definitions[provider]),
+        )
+        return opened
+
+    def _context(self, definition: Definition) -> str:
+        update = definition.update
+        return self._fingerprints.of(
+            self._name,
+            dataclasses.asdict(self.settings),
+            list(self._key_properties),
+            self._provider_field,
+            definition.lead_schema.schema,
+            update.method,
+            update.path,
+            update.envelope,
+            update.partial,
+            update.coalesce,
+            sorted(update.merged_objects),
+            dataclasses.asdict(definition.lead_id),
+        )
 
     def _mapping_obstacles(self) -> dict[str, tuple[str, ...]]:
         """Why its records cannot be mapped to each of the providers that this run can reach."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+from msgspec import structs
 from singer_sdk.exceptions import MapExpressionError, RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
@@ -230,7 +230,7 @@ class TargetLeads(Target):
             if letter is None:
                 self._take_settled(stream, Outcome.IGNORED, "the dead letter was closed before")
                 return
-            self.original = dataclasses.replace(
+            self.original = structs.replace(
                 self.original, dead_letter_id=letter.dead_letter_id, received_at=letter.created_at
             )
             # The other streams that the tap's is mapped to have had it.
@@ -268,7 +268,7 @@ class TargetLeads(Target):
         return True
 
     def _take_settled(self, stream: str, outcome: Outcome, reason: str) -> None:
-        self.pipeline.receive_settled(dataclasses.replace(self.original, stream=stream), outcome, reason)
+        self.pipeline.receive_settled(structs.replace(self.original, stream=stream), outcome, reason)
         if self.pipeline.is_full:
             self.pipeline.flush()
 

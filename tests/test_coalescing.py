@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from target_leads.coalescing import coalesced, merged_fields
 from target_leads.models import LeadUpdate, Record
@@ -255,7 +256,7 @@ def test_a_dead_letter_keeps_its_place_among_newer_records(definitions: Mapping[
     noon = datetime.datetime(2026, 3, 29, 12, 0, tzinfo=datetime.timezone.utc)
     newer, letter = (
         dataclasses.replace(
-            update, record=dataclasses.replace(update.record, received_at=noon.replace(hour=hour), dead_letter_id=again)
+            update, record=structs.replace(update.record, received_at=noon.replace(hour=hour), dead_letter_id=again)
         )
         for update, hour, again in ((update_of(stage="won"), 11, None), (update_of(stage="open", note="x"), 9, 17))
     )

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target_leads.exceptions import InputError
 from target_leads.reader import MessageReader
@@ -173,3 +175,42 @@ def test_an_input_that_breaks_off_is_told() -> None:
         InputError, match=r"^The input after line 2 cannot be read: Input/output error\. What came before"
     ):
         MessageReader().process_lines(Source(STATE * 2), {"STATE": lambda _: None})
+
+
+_NUMBERS = st.one_of(
+    st.integers().map(str),
+    st.integers(min_value=2**63 - 2).map(lambda number: f"-{number}"),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.from_regex(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?", fullmatch=True),
+    st.sampled_from(["-0", "-0.0", "1E400", "-1e-400", "NaN", "Infinity", "-Infinity", "01", "1.", ".5", "+1", "0x1"]),
+)
+_ESCAPES = st.sampled_from(
+    ["\\ud83d\\ude00", "\\ud83d", "\\ude00\\ud83d", "\\u0000", "\\/", "\\x", "\\", "\0", "\t", "\n"]
+)
+_SIGNS = st.one_of(_ESCAPES, st.characters(exclude_characters='"\\'))
+_TEXTS = st.lists(_SIGNS, max_size=5).map(lambda signs: f'"{"".join(signs)}"')
+_SPACES = st.sampled_from(["", " ", "\t", "\r", "\f", "\ufeff", "\u00a0"])
+_VALUES = st.recursive(
+    st.one_of(_NUMBERS, _TEXTS, st.sampled_from(["true", "false", "null", "nul", "True", ""])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(lambda items: f"[{','.join(items)}]"),
+        st.lists(st.tuples(_TEXTS, _SPACES, inner), max_size=4).map(
+            lambda items: f"{{{','.join(f'{name}{space}:{value}' for name, space, value in items)}}}"
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+@given(_SPACES, _TEXTS, _VALUES, _SPACES)
+def test_a_record_is_what_python_reads(before: str, name: str, value: str, after: str) -> None:
+    """Msgspec reads most lines and the standard library the others: what is read is what that alone would read."""
+    text = f"{before}{{{name}:{value}}}{after}"
+    try:
+        expected = json.loads(text.removeprefix("\ufeff"), parse_float=Decimal, parse_constant=Decimal)
+    except json.JSONDecodeError:
+        with pytest.raises(InputError, match="is no JSON at column"):
+            MessageReader().parse_record(text.encode(errors="surrogatepass"), "Line 1")
+    else:
+        read = MessageReader().parse_record(text.encode(errors="surrogatepass"), "Line 1")
+        assert repr(read) == repr(expected)

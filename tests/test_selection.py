@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from target_leads.admission import Admission
 from target_leads.changes import Fingerprints
@@ -181,7 +182,9 @@ def test_the_skip_comes_before_validation(run: Callable[..., Run], definitions: 
     watched = run()
     watched.deliver(record(a=1))
     counting = dataclasses.replace(definitions["generic"], lead_schema=Schema())  # type: ignore[arg-type] # it does what the schema does
-    watched.selection._admission._definitions = {**definitions, "generic": counting}
+    destination = watched.selection._admission._streams["leads"].destination("generic")
+    assert destination is not None
+    destination.mapping.definition = counting
     assert outcomes(watched.select(record(a=1))) == ["unchanged"]
     assert asked == []
     watched.select(record(a=2))
@@ -504,9 +507,9 @@ def test_jobs_are_looked_for_only_where_a_provider_has_them(
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_what_comes_with_a_dead_letter_is_looked_at(order: tuple[int, int], run: Callable[..., Run]) -> None:
     """A dead letter may be older than what the lead has: a record that the provider has already is no old news then."""
-    run().deliver(dataclasses.replace(record(a="now"), received_at=MOMENT))
-    old = dataclasses.replace(record(a="old"), dead_letter_id=1, received_at=MOMENT - datetime.timedelta(hours=1))
-    again = dataclasses.replace(record(a="now"), received_at=MOMENT + datetime.timedelta(hours=1))
+    run().deliver(structs.replace(record(a="now"), received_at=MOMENT))
+    old = structs.replace(record(a="old"), dead_letter_id=1, received_at=MOMENT - datetime.timedelta(hours=1))
+    again = structs.replace(record(a="now"), received_at=MOMENT + datetime.timedelta(hours=1))
     selected = run().select(*((old, again)[index] for index in order))
     assert bodies(selected) == []
     assert sorted(outcomes(selected)) == ["superseded", "unchanged"]
@@ -516,13 +519,17 @@ _CONTEXTS = """
 from target_leads.admission import Admission
 from target_leads.changes import Fingerprints
 from target_leads.providers import load_all
+from target_leads.providers.account import Account, sandbox_config
 from target_leads.settings import Settings
 from target_leads.stream import Stream
 
 definitions = load_all([])
 for name in sorted(definitions):
-    stream = Stream(name, Settings.from_config({}), definitions, lambda _: None, key_properties=("id",))
-    print(stream.context(name, Fingerprints(b"key")))
+    definition = definitions[name]
+    account = Account.open(definition, sandbox_config(definition, {}, url="https://example.com"), concurrency=1)
+    settings, fingerprints = Settings.from_config({}), Fingerprints(b"key")
+    stream = Stream(name, settings, definitions, lambda _: account, fingerprints, key_properties=("id",))
+    print(stream.destination(name).context)
 """
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import create_engine, text
 
 from target_leads.changes import Accepted, after
@@ -533,7 +534,7 @@ def test_what_another_run_has_overtaken_is_not_sent(
     def dated(update: LeadUpdate, *, at: int | None = None, version: int | None = None, again: int = 0) -> LeadUpdate:
         moment = None if at is None else MOMENT + at * SECOND
         letter_id = letter.dead_letter_id if again else None
-        record = dataclasses.replace(update.record, received_at=moment, dead_letter_id=letter_id)
+        record = structs.replace(update.record, received_at=moment, dead_letter_id=letter_id)
         return dataclasses.replace(update, record=record, version=None if version is None else Decimal(version))
 
     quick, other = open_store(), update_of("L-2", name="Eve")
@@ -615,7 +616,7 @@ def test_a_record_without_news_is_newer_than_an_open_dead_letter(store: Store) -
 
 def test_data_does_not_get_older(store: Store) -> None:
     """A dead letter that is sent again brings its own age, and what is newer stays so."""
-    old, new = (dataclasses.replace(A.record, received_at=moment) for moment in (MOMENT - SECOND, MOMENT))
+    old, new = (structs.replace(A.record, received_at=moment) for moment in (MOMENT - SECOND, MOMENT))
     for record in (old, new, old):
         send(store, dataclasses.replace(A, record=record))
         ages = store.recall([A.lead])[A.lead].as_of

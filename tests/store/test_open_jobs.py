@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import create_engine, text
 
 from target_leads.changes import after
@@ -137,7 +138,7 @@ def test_an_open_job_is_known_in_the_next_run(store: Store, open_store: Callable
     for each in (store, open_store()):
         (job,) = each.open_jobs()
         assert (job.job_id, job.update.lead) == ("J-1", update.lead)
-        assert job.update.record == dataclasses.replace(update.record, fields={}, received_at=job.begun_at)
+        assert job.update.record == structs.replace(update.record, fields={}, received_at=job.begun_at)
         assert str(job.update.record.original["amount"]) == "1.10"
         assert (job.update.fields, job.update.parts) == ({}, ())
         assert job_of(each, update) == "J-1"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import simplejson
+from msgspec import structs
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -147,7 +148,7 @@ def test_a_dead_letter_keeps_everything(store: Store) -> None:
     violations = (Violation(path="$.a", rule="is required"), Violation(path="$.ë\0\ud800", rule="must be 5"))
     entry = settled("invalid", original=original, reason="$.a is required", violations=violations, attempts=3)
     columns = {"id": {"type": "string"}, "amount": {"type": ["null", "number"], "multipleOf": Decimal("0.10")}}
-    record = dataclasses.replace(entry.record, tap_stream="crm-leads", key_properties=("id", "ë"), columns=columns)
+    record = structs.replace(entry.record, tap_stream="crm-leads", key_properties=("id", "ë"), columns=columns)
     entry = dataclasses.replace(entry, record=record, error_code="INVALID", request_id="0123456789abcdef")
     settle(store, entry)
     (letter,) = store.open_dead_letters()
