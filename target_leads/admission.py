@@ -99,15 +99,16 @@ class Admission:
         stream = self._streams[record.stream]
         provider = stream.provider_of(record.fields)
         destination = stream.destination(provider)
+        is_as_read = record.fields is record.original
         # Stream maps may drop the column, or make it. Such a row may hold nothing but its key.
-        if is_deletion(record.original) or (record.fields is not record.original and is_deletion(record.fields)):
+        if is_deletion(record.original) or (not is_as_read and is_deletion(record.fields)):
             name = provider if provider in self._definitions else _UNKNOWN_PROVIDER
             return _ignored(record, name, destination.account if destination else "", "", _DELETED)
         if destination is None:
             return self._homeless(record, stream, provider)
         lead_id = destination.mapping.lead_id(record.fields)
         try:
-            digest = self._fingerprints.of_record(destination.context, record.fields)
+            digest = self._fingerprints.of_record(destination.context, record.fields, is_as_read=is_as_read)
         except RecursionError:  # JSON is read far deeper than anything in Python goes
             violation = Violation(path="$", rule="is nested too deeply")
             return _refused(record, provider, destination.account, lead_id, (violation,))

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import simplejson
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _DIGEST_BYTES = 12
 """96 bits: two values of a field that look alike by chance are not to be feared in any table."""
 
 _ENCODER = simplejson.JSONEncoder(use_decimal=True, sort_keys=True, separators=(",", ":"), allow_nan=True, default=str)
+_RECORD_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 FieldHashes = dict[str, Any]
 """A hash for each field; for an object whose keys the provider merges, one for each of its keys."""
@@ -73,19 +75,24 @@ class Fingerprints:
 
     def of(self, *values: object) -> str:
         """Hash of JSON values: the same for the same values, whatever the order of an object's keys."""
-        return self._hash(_ENCODER.encode(values))
+        return self._hash(_ENCODER.encode(values).encode(errors="surrogatepass"))
 
-    def of_record(self, context: str, columns: Mapping[str, Any]) -> str:
+    def of_record(self, context: str, columns: Mapping[str, Any], *, is_as_read: bool) -> str:
         """Hash of a whole record in its context: another one if its columns come in another order.
 
-        Made of what Python writes for it, which takes a third of the time of JSON. Most records of a run are the same
-        as before, and for those this is all that is looked at; whatever looks different is compared field by field.
+        Most records of a run are the same as before, and for those this is all that is looked at; whatever looks
+        different is compared field by field. So it is made of what is written soonest: JSON where the record is as the
+        reader made it. What stream maps have made may be anything, for which JSON has no words of its own.
         """
-        return self._hash(f"{context}{columns!r}")
+        try:
+            written = _RECORD_ENCODER.encode(columns) if is_as_read else _in_pythons_words(columns)
+        except UnicodeEncodeError:  # half of a surrogate pair
+            written = _in_pythons_words(columns)
+        return self._hash(context.encode() + written)
 
-    def _hash(self, text: str) -> str:
+    def _hash(self, written: bytes) -> str:
         keyed = self._keyed.copy()
-        keyed.update(text.encode(errors="surrogatepass"))
+        keyed.update(written)
         return binascii.b2a_base64(keyed.digest(), newline=False).decode()
 
     def of_fields(self, update: LeadUpdate, definition: Definition) -> FieldHashes:
@@ -165,6 +172,10 @@ def without(accepted: Accepted, fields: Iterable[str]) -> Accepted:
 def without_all(accepted: Accepted) -> Accepted:
     """The same with nothing known of any field."""
     return dataclasses.replace(accepted, fields={}, digest="")
+
+
+def _in_pythons_words(columns: Mapping[str, Any]) -> bytes:
+    return repr(columns).encode(errors="surrogatepass")
 
 
 def _is_accepted(old: object, new: object) -> bool:

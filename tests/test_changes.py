@@ -289,6 +289,23 @@ def test_values_are_not_run_together() -> None:
     assert len(set(prints)) == 5
 
 
+ALIKE = [1, "1", True, "true", Decimal("1.0"), "1.0", Decimal("1.10"), None, "null", "", [], {}, [1], "[1]", {"a": 1}]
+ALIKE += ["\ud800", "\\ud800", "?", Decimal("NaN"), Decimal("Infinity"), "NaN"]
+
+
+@pytest.mark.parametrize("kind", ["as read", "mapped"])
+def test_records_that_differ_look_different(kind: str) -> None:
+    """A record that looks like the one before is not sent, so no value may pass for another. What maps make neither."""
+    is_as_read = kind == "as read"
+    values = ALIKE if is_as_read else [*ALIKE, float("nan"), float("inf"), 1.1, {1: 2}, {"1": 2}]
+    records = [{"a": value} for value in values] + [{"b": 1}, {"a": 1, "b": 1}, {"b": 1, "a": 1}]
+    looks = [PRINTS.of_record("context", record, is_as_read=is_as_read) for record in records]
+    assert len(set(looks)) == len(looks)
+    assert PRINTS.of_record("another", records[0], is_as_read=is_as_read) not in looks
+    again = [PRINTS.of_record("context", copy.deepcopy(record), is_as_read=is_as_read) for record in records]
+    assert again == looks
+
+
 def test_the_same_value_of_another_lead_looks_different(providers: dict[str, Definition]) -> None:
     """Who reads the table cannot see which leads share a phone number, nor which fields of one hold the same."""
     one, other = (after_all(providers["partial"], update_of(lead, b=SECRET, c=SECRET)) for lead in ("L-1", "L-2"))

@@ -400,7 +400,7 @@ NOON = datetime.datetime(2026, 3, 29, 12, 0, tzinfo=datetime.timezone.utc)
 def at(hour: int, entry: Record, *, again: bool = False) -> Record:
     """The record as it came at this hour, or as the dead letter of then."""
     moment = NOON.replace(hour=hour)
-    return dataclasses.replace(entry, received_at=moment, dead_letter_id=1 if again else None)
+    return structs.replace(entry, received_at=moment, dead_letter_id=1 if again else None)
 
 
 @pytest.mark.parametrize(

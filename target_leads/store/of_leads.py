@@ -52,8 +52,8 @@ def are_leads(table: Table, database: str) -> ColumnElement[bool]:
 def by_account(wanted: Iterable[Lead]) -> Iterator[dict[str, Any]]:
     """Parameters for `are_leads`, for each account: a query is quick for one alone."""
     accounts: dict[tuple[str, ...], list[str]] = {}
-    for *place, lead_id in wanted:
-        accounts.setdefault(tuple(place), []).append(lead_id)
+    for lead in wanted:
+        accounts.setdefault(lead[:3], []).append(lead[3])
     for account, lead_ids in accounts.items():
         names = (f"of_{name}" for name in _PLACE)
         yield {**dict(zip(names, account, strict=True)), "of_lead_ids": lead_ids}
