@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 COMMANDS = Path(__file__).parent / "commands"
 PROVIDERS = Path(PYTHONPATH) / "tests" / "providers"
 _TOKEN = "token"
+_PROVIDERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "generic": ("token", {}),
+    "bizmate": (
+        "api_token",
+        {
+            "fields": {name: name for name in ("email", "firstName", "lastName", "phone", "amountRequested")}
+            | {"note": "notes"}
+        },
+    ),
+}
+"""By name: the setting that holds the credential, and a stream's settings."""
 _HOTGLUE = ("hotglue-singer-sdk", "1.0.51")
 _DRT = ("drt-core", "1.2.1")
 
@@ -33,6 +44,8 @@ class Task:
     count: int
     concurrency: int
     streams: int = 1
+    provider: str = "generic"
+    """Of target-leads: the tests' own, or one that comes with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +70,7 @@ class Contender:
 
 def target_leads(task: Task) -> Run:
     """The installed command, with its store; the first run on it."""
-    config = leads_config(task.url, store=task.folder / "store.db", streams=task.streams)
+    config = leads_config(task.url, store=task.folder / "store.db", streams=task.streams, provider=task.provider)
     config["concurrency"] = task.concurrency
     (task.folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return Run(
@@ -68,13 +81,14 @@ def target_leads(task: Task) -> Run:
     )
 
 
-def leads_config(url: str, *, store: Path, streams: int = 1) -> dict[str, Any]:
-    """Settings of target-leads for the tests' generic provider."""
+def leads_config(url: str, *, store: Path, streams: int = 1, provider: str = "generic") -> dict[str, Any]:
+    """Settings of target-leads for the tests' generic provider, or for one that comes with it."""
+    account, fields = _PROVIDERS[provider]
     return {
-        "provider": "generic",
+        "provider": provider,
         "provider_paths": [str(PROVIDERS)],
-        "providers": {"generic": {"token": _TOKEN, "base_url": url}},
-        "streams": {name: {"lead_id": "id"} for name in stream_names(streams)},
+        "providers": {provider: {account: _TOKEN, "base_url": url}},
+        "streams": {name: {"lead_id": "id", **fields} for name in stream_names(streams)},
         "store_url": f"sqlite:///{store}",
     }
 

@@ -45,10 +45,10 @@ def known_store(count: int, *, streams: int = 1) -> KnownStore:
     return _in(folder)
 
 
-def make(folder: Path, url: str, count: int, *, streams: int = 1) -> KnownStore:
-    """Make one in a folder; its leads are at this URL."""
+def make(folder: Path, url: str, count: int, *, streams: int = 1, provider: str = "bizmate") -> KnownStore:
+    """Make one in a folder; its leads are at this URL, for a provider that comes with target-leads."""
     known = _in(folder)
-    config = {**leads_config(url, store=known.store, streams=streams), "retention_days": 36500}
+    config = {**leads_config(url, store=known.store, streams=streams, provider=provider), "retention_days": 36500}
     known.config.write_text(json.dumps(config), encoding="utf-8")
     write_messages(known.messages, count, streams=streams)
     command = [sys.executable, str(COMMANDS / "known_store.py"), str(known.config), str(known.messages)]

@@ -125,7 +125,7 @@ def test_a_known_store_is_what_a_run_leaves(tmp_path: Path) -> None:
         known_store.make(made, server.url, 0)
         shutil.copytree(made, real)
         known = known_store.make(made, server.url, LEADS)
-        run = target_leads(Task(folder=real, url=server.url, count=LEADS, concurrency=4))
+        run = target_leads(Task(folder=real, url=server.url, count=LEADS, concurrency=4, provider="bizmate"))
         turn(run.command, folder=real, stdin=run.stdin, variables=run.variables)
         assert server.answered() == LEADS
         assert knowledge(known.store) == knowledge(real / "store.db")

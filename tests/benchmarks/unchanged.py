@@ -1,8 +1,8 @@
 """A second run over many leads, of which none has changed, beside a target that does nothing with its records.
 
-The one knows every lead: it reads, hashes and looks up each record, and sends nothing. The other is the least that the
-Meltano SDK can do with the same input. From each turn that of a turn with one lead is taken away, the median over
-rounds.
+The one knows every lead, of a provider that comes with it: it reads, hashes and looks up each record, and sends
+nothing. The other is the least that the Meltano SDK can do with the same input. From each turn that of a turn with one
+lead is taken away, the median over rounds.
 """
 
 from __future__ import annotations
