@@ -6,7 +6,7 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import insert, select, update
 
 from target_leads.changes import Fingerprints
 from target_leads.models import OpenJob, Outcome, Repeated, Settlement
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from target_leads.models import Lead, LeadUpdate
     from target_leads.providers import Definition
 
-_COUNT = update(runs).where(runs.c.run_id == bindparam("of_run"))
-"""Sets whatever columns it is given. Putting a statement together takes longer than SQLite does with it."""
 _JOB_IS_OPEN = frozenset({Outcome.UNCONFIRMED, Outcome.UNSETTLED})
 
 
@@ -140,7 +138,7 @@ class Store:
                     if isinstance(entry, Repeated):
                         outdate_dead_letters(connection, entry.leads)
                 self._remember(connection, run_id, moment, jobs, settlements)
-            connection.execute(_COUNT, {"of_run": run_id, **_run_columns(counts)})
+            connection.execute(update(runs).where(runs.c.run_id == run_id).values(**_run_columns(counts)))
 
     def open_jobs(self) -> list[OpenJob]:
         """Jobs that were open when a run last heard of them, oldest first. Of their updates only the record is left."""
@@ -167,7 +165,7 @@ class Store:
         values = {**_run_columns(counts), "exit_status": exit_status, "finished_at": self._moment()}
         with store_errors(self._url), transaction(self._engine) as connection:
             self._memory.end(connection)
-            connection.execute(_COUNT, {"of_run": run_id, **values})
+            connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
 
     def dead_letters(self, which: DeadLetterFilter) -> Iterator[DeadLetter]:
         """Open dead letters, oldest first."""
