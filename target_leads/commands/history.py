@@ -38,7 +38,7 @@ def history(
     retention_days is removed. Times are in UTC. Status 1 if nothing is known of the lead.
     """
     with opened_store(config_paths) as store:
-        found = store.lead_history(lead_id, provider=provider)
+        found = store.past.lead_history(lead_id, provider=provider)
     if as_format == "json":
         print_json({"lead_id": lead_id, **asdict(found)})
     elif found:

@@ -38,7 +38,7 @@ def runs() -> None:
 def list_(*, config_paths: tuple[str, ...], limit: int, as_format: str) -> None:
     """List runs, the newest first."""
     with opened_store(config_paths) as store:
-        found = store.newest_runs(most=limit)
+        found = store.past.newest_runs(most=limit)
     if as_format == "json":
         print_json([_as_json(run) for run in found])
     elif found:
@@ -59,8 +59,8 @@ def show(context: click.Context, *, run: str, config_paths: tuple[str, ...], as_
     RUN is the id of a run, or how it begins if no other begins so, or the word latest.
     """
     with opened_store(config_paths) as store:
-        found = store.newest_runs(most=1) if run == _LATEST else store.runs_beginning_with(run, most=3)
-        reasons = store.commonest_reasons(found[0].run_id, most=_REASONS) if found else []
+        found = store.past.newest_runs(most=1) if run == _LATEST else store.past.runs_beginning_with(run, most=3)
+        reasons = store.past.commonest_reasons(found[0].run_id, most=_REASONS) if found else []
     if len(found) > 1:
         first = ", ".join(each.run_id for each in found)
         raise SettingsError([f"More than one run begins with {run!r}, such as {first}. Give more of the id."])

@@ -3,7 +3,7 @@
 from target_leads.store.condition import Condition, condition_of
 from target_leads.store.dead_letters import DeadLetter, DeadLetterFilter, singer_messages
 from target_leads.store.lead_history import LeadHistory
-from target_leads.store.past_runs import PastRun, ReasonCount
+from target_leads.store.past import PastRun, ReasonCount
 from target_leads.store.store import Store
 
 __all__ = [

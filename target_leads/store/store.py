@@ -13,7 +13,6 @@ from target_leads.models import OpenJob, Outcome, Repeated, Settlement
 from target_leads.store.dead_letters import DeadLetter, DeadLetterFilter, close, file_again, find, refile
 from target_leads.store.engine import open_engine, open_to_read
 from target_leads.store.errors import store_errors
-from target_leads.store.lead_history import LeadHistory, lead_history
 from target_leads.store.leads import outdate_dead_letters, read_digests
 from target_leads.store.locking import transaction
 from target_leads.store.memory import Memory
@@ -26,7 +25,7 @@ from target_leads.store.open_jobs import (
     open_jobs_of,
     read_open_jobs,
 )
-from target_leads.store.past_runs import PastRun, ReasonCount, commonest_reasons, newest_runs, runs_beginning_with
+from target_leads.store.past import Past
 from target_leads.store.retention import remove_older
 from target_leads.store.rows import dead_letter_row, outcome_row, settlement_row, without_metadata
 from target_leads.store.tables import FINGERPRINT_KEY, dead_letters, keys, outcomes, runs
@@ -72,6 +71,7 @@ class Store:
         self.fingerprints = Fingerprints(key or b"")
         self.identity = self.fingerprints.of("store")
         """Tells this store from every other; of its key it tells nothing."""
+        self.past = Past(self._engine, store_url)
         self._remembers = remembers
         self._memory = Memory(self.fingerprints, definitions or {})
 
@@ -193,38 +193,6 @@ class Store:
         """Close dead letters that will never be sent; returns how many were open."""
         with store_errors(self._url), transaction(self._engine) as connection:
             return close(connection, dead_letter_ids, moment=self._moment(), because=because)
-
-    def run(self, run_id: str) -> Mapping[str, Any]:
-        """What a run did: the columns of ``runs`` by name, ``providers`` decoded.
-
-        Raises:
-            KeyError: there is no such run.
-        """
-        with store_errors(self._url), self._engine.connect() as connection:
-            row = connection.execute(select(runs).where(runs.c.run_id == run_id)).mappings().first()
-        if row is None:
-            raise KeyError(run_id)
-        return {**row, "providers": json.loads(row["providers"])}
-
-    def newest_runs(self, *, most: int) -> list[PastRun]:
-        """Runs, the newest first."""
-        with store_errors(self._url), self._engine.connect() as connection:
-            return newest_runs(connection, most=most)
-
-    def runs_beginning_with(self, prefix: str, *, most: int) -> list[PastRun]:
-        """Runs whose id begins so, the newest first."""
-        with store_errors(self._url), self._engine.connect() as connection:
-            return runs_beginning_with(connection, prefix, most=most)
-
-    def commonest_reasons(self, run_id: str, *, most: int) -> list[ReasonCount]:
-        """Why a run refused records, the commonest reason first."""
-        with store_errors(self._url), self._engine.connect() as connection:
-            return commonest_reasons(connection, run_id, most=most)
-
-    def lead_history(self, lead_id: str, *, provider: str = "") -> LeadHistory:
-        """What is known of a lead id, at one provider or, if none is named, at all of them."""
-        with store_errors(self._url), self._engine.connect() as connection:
-            return lead_history(connection, lead_id, provider=provider)
 
     def close(self) -> None:
         """Give back every connection."""

@@ -139,9 +139,9 @@ def settled(outcome: str, record: Record, update: LeadUpdate | None = None) -> S
 
 def test_what_was_in_it_is_still_there(store: Store, old_url: str) -> None:
     """Runs, outcomes and dead letters are as they were, and what the first release did not know is empty."""
-    run = store.run("run-0")
-    assert (run["version"], run["started_at"], run["received"], run["rejected"]) == ("0.1.0", BEFORE, 3, 1)
-    assert run["providers"] == {"perch": {"delivered": 1, "invalid": 1, "rejected": 1}}
+    (run,) = store.past.runs_beginning_with("run-0", most=2)
+    assert (run.version, run.started_at, run.received, run.outcomes["rejected"]) == ("0.1.0", BEFORE, 3, 1)
+    assert run.providers == {"perch": {"delivered": 1, "invalid": 1, "rejected": 1}}
     query = "SELECT lead_id, outcome, status, error_code, request_id FROM outcomes ORDER BY id"
     new = {"error_code": "", "request_id": ""}
     assert execute(old_url, query) == [

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from target_leads.exceptions import SettingsError, StoreError
 from target_leads.models import Outcome, Record, Settlement, Violation
 from target_leads.report import RunReport
-from target_leads.store import DeadLetter, Store
+from target_leads.store import DeadLetter, PastRun, Store
 from target_leads.store.engine import open_engine
 from target_leads.store.tables import VERSION
 
@@ -71,6 +71,12 @@ def counts_of(*settlements: Settlement) -> dict[str, Any]:
     return report.counts()
 
 
+def run_of(store: Store, run_id: str) -> PastRun:
+    """What is kept of a run."""
+    (run,) = store.past.runs_beginning_with(run_id, most=2)
+    return run
+
+
 def settle(store: Store, *settlements: Settlement) -> None:
     """Commit settlements with their counts."""
     store.settle("run-1", settlements, counts_of(*settlements))
@@ -78,17 +84,17 @@ def settle(store: Store, *settlements: Settlement) -> None:
 
 def test_a_run_begins_with_nothing(store: Store) -> None:
     """Before its first record a run is in the store: when it began, which release it is, and counts of nothing."""
-    assert store.run("run-1") == {
-        "run_id": "run-1",
-        "version": "1.2.3",
-        "started_at": MOMENT,
-        "finished_at": None,
-        "exit_status": None,
-        "received": 0,
-        "requests": 0,
-        "providers": {},
-        **{outcome.value: 0 for outcome in Outcome},
-    }
+    assert run_of(store, "run-1") == PastRun(
+        run_id="run-1",
+        version="1.2.3",
+        started_at=MOMENT,
+        finished_at=None,
+        exit_status=None,
+        received=0,
+        requests=0,
+        providers={},
+        outcomes={outcome.value: 0 for outcome in Outcome},
+    )
 
 
 def test_settlements_are_committed_with_their_counts(store: Store, store_url: str) -> None:
@@ -222,13 +228,11 @@ def test_a_run_ends(store: Store) -> None:
     """At its end a run has its exit status, its last counts, and the moment; other runs are not touched."""
     store.begin_run("run-2", version="1.2.3")
     store.end_run("run-1", exit_status=3, counts=counts_of(settled("rejected")))
-    run, other = store.run("run-1"), store.run("run-2")
-    assert (run["exit_status"], run["finished_at"], run["rejected"], run["received"]) == (3, MOMENT, 1, 1)
-    assert (other["exit_status"], other["finished_at"], other["received"]) == (None, None, 0)
+    run, other = run_of(store, "run-1"), run_of(store, "run-2")
+    assert (run.exit_status, run.finished_at, run.outcomes["rejected"], run.received) == (3, MOMENT, 1, 1)
+    assert (other.exit_status, other.finished_at, other.received) == (None, None, 0)
     settle(store, settled("delivered"))
-    assert store.run("run-2")["received"] == 0
-    with pytest.raises(KeyError, match="run-3"):
-        store.run("run-3")
+    assert run_of(store, "run-2").received == 0
 
 
 def test_a_store_is_opened_again(store: Store, store_url: str) -> None:
@@ -283,7 +287,7 @@ def test_a_lost_connection_is_replaced(postgresql_url: str) -> None:
     store.begin_run("run-1", version="1")
     rows(postgresql_url, f"SELECT pg_terminate_backend({backend_of(store)})")
     settle(store, settled("delivered"))
-    assert store.run("run-1")["delivered"] == 1
+    assert run_of(store, "run-1").outcomes["delivered"] == 1
     store.close()
 
 

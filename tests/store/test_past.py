@@ -64,7 +64,7 @@ def test_runs_come_newest_first(store: Store) -> None:
     for number in range(3):
         settle(store, f"run-{number}", settlement("L", Outcome.DELIVERED), settlement("M", Outcome.REJECTED))
     store.end_run("run-1", exit_status=75, counts=RunReport("run-1").counts())
-    newest, ended = store.newest_runs(most=2)
+    newest, ended = store.past.newest_runs(most=2)
     assert (newest.run_id, newest.version, newest.finished_at, newest.exit_status) == ("run-2", "1.2.3", None, None)
     assert (newest.outcomes["delivered"], newest.outcomes["rejected"], newest.refused) == (1, 1, 1)
     assert newest.providers == {"perch": {"delivered": 1, "rejected": 1}}
@@ -78,7 +78,8 @@ def test_a_run_is_found_by_how_its_id_begins(store: Store) -> None:
     for run_id in ("ab-1", "ab-2", "b_-3"):
         store.begin_run(run_id, version="")
     found = {
-        prefix: [run.run_id for run in store.runs_beginning_with(prefix, most=9)] for prefix in ("AB", "b_", "_", "%")
+        prefix: [run.run_id for run in store.past.runs_beginning_with(prefix, most=9)]
+        for prefix in ("AB", "b_", "_", "%")
     }
     assert found == {"AB": ["ab-2", "ab-1"], "b_": ["b_-3"], "_": [], "%": []}
 
@@ -91,7 +92,7 @@ def test_the_commonest_reason_comes_first(store: Store) -> None:
     ignored = [settlement(str(number), Outcome.IGNORED, reason="nothing to send") for number in range(9)]
     elsewhere = settlement("e", Outcome.REJECTED, reason="no", provider="bizmate")
     settle(store, "run", rare, *common, *ignored, elsewhere)
-    reasons = store.commonest_reasons("run", most=2)
+    reasons = store.past.commonest_reasons("run", most=2)
     assert [(each.provider, each.outcome, each.reason, each.count, each.lead_ids) for each in reasons] == [
         ("perch", "rejected", "no", 6, ("d", "c", "b")),
         ("perch", "invalid", "bad", 1, ("a",)),
@@ -108,7 +109,7 @@ def test_a_lead_has_a_history_at_each_place(store: Store) -> None:
         settlement("L2", Outcome.DELIVERED, attempts=1),
         settlement("L", Outcome.DELIVERED, attempts=1, provider="bizmate"),
     )
-    changes = store.lead_history("L").changes
+    changes = store.past.lead_history("L").changes
     assert [(each.run_id, each.provider, each.account, each.outcome) for each in changes] == [
         ("run-1", "perch", "default", "delivered"),
         ("run-2", "perch", "north", "rejected"),
@@ -117,7 +118,7 @@ def test_a_lead_has_a_history_at_each_place(store: Store) -> None:
     first, second, _ = changes
     assert (first.fields, first.status, first.request_id, first.attempts) == (("email",), 200, "r-1", 1)
     assert (second.reason, second.status, second.error_code, second.attempts) == ("no", 422, "IN_USE", 2)
-    assert [each.run_id for each in store.lead_history("L", provider="bizmate").changes] == ["run-2"]
+    assert [each.run_id for each in store.past.lead_history("L", provider="bizmate").changes] == ["run-2"]
 
 
 def test_what_is_known_of_a_lead_now(store: Store) -> None:
@@ -128,18 +129,18 @@ def test_what_is_known_of_a_lead_now(store: Store) -> None:
     store.announce("run-1", [delivered.update])
     job = OpenJob(update=delivered.update, job_id="j-1")
     store.settle("run-1", [job], RunReport("run-1").counts())
-    found = store.lead_history("L")
+    found = store.past.lead_history("L")
     assert [(each.provider, each.base_url, each.is_known) for each in found.known] == [("perch", URL, False)]
     assert [(each.outcome, each.reason) for each in found.dead_letters] == [("invalid", "bad")]
     assert [each.job_id for each in found.open_jobs] == ["j-1"]
     store.discard([found.dead_letters[0].id], because="seen to")
-    assert store.lead_history("L").dead_letters == ()
+    assert store.past.lead_history("L").dead_letters == ()
 
 
 def test_nothing_is_known_of_any_other_lead(store: Store) -> None:
     """An id that only begins so, a wrong provider, an empty store: there is no history, and that can be told."""
-    assert not store.lead_history("L")
+    assert not store.past.lead_history("L")
     settle(store, "run", settlement("L-1", Outcome.DELIVERED, attempts=1))
-    assert store.lead_history("L-1")
-    assert not store.lead_history("L")
-    assert not store.lead_history("L-1", provider="bizmate")
+    assert store.past.lead_history("L-1")
+    assert not store.past.lead_history("L")
+    assert not store.past.lead_history("L-1", provider="bizmate")

@@ -1,7 +1,8 @@
-"""What past runs did, for people who look back. Reads only."""
+"""What earlier runs did, for people who look back. Reads only."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from target_leads.models import Outcome
+from target_leads.store.errors import store_errors
+from target_leads.store.lead_history import LeadHistory, lead_history
 from target_leads.store.tables import outcomes, runs
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import Connection, RowMapping, Select
+    from sqlalchemy import Connection, Engine, RowMapping, Select
 
 _LEADS_NAMED = 3
 _REFUSED = [outcome.value for outcome in Outcome if outcome.is_dead_letter]
@@ -57,27 +60,46 @@ class ReasonCount:
     """The first three."""
 
 
-def newest_runs(connection: Connection, *, most: int) -> list[PastRun]:
-    """Runs, the newest first."""
-    return _runs(connection, select(runs).limit(most))
+class Past:
+    """Reads what a store has kept of runs and leads, and changes nothing."""
 
+    def __init__(self, engine: Engine, store_url: str) -> None:
+        """Read by the store's own connections."""
+        self._engine = engine
+        self._url = store_url
 
-def runs_beginning_with(connection: Connection, prefix: str, *, most: int) -> list[PastRun]:
-    """Runs whose id begins so, the newest first."""
-    begins = func.lower(runs.c.run_id).startswith(prefix.lower(), autoescape=True)
-    return _runs(connection, select(runs).where(begins).limit(most))
+    def newest_runs(self, *, most: int) -> list[PastRun]:
+        """Runs, the newest first."""
+        with self._connection() as connection:
+            return _runs(connection, select(runs).limit(most))
 
+    def runs_beginning_with(self, prefix: str, *, most: int) -> list[PastRun]:
+        """Runs whose id begins so, the newest first."""
+        begins = func.lower(runs.c.run_id).startswith(prefix.lower(), autoescape=True)
+        with self._connection() as connection:
+            return _runs(connection, select(runs).where(begins).limit(most))
 
-def commonest_reasons(connection: Connection, run_id: str, *, most: int) -> list[ReasonCount]:
-    """Why a run refused records, the commonest reason first."""
-    key = (outcomes.c.provider, outcomes.c.outcome, outcomes.c.reason)
-    count = func.count().label("count")
-    refused = (outcomes.c.run_id == run_id, outcomes.c.outcome.in_(_REFUSED))
-    query = select(*key, count).where(*refused).group_by(*key).order_by(count.desc(), func.min(outcomes.c.id))
-    return [
-        ReasonCount(**row, lead_ids=_first_leads(connection, run_id, row))
-        for row in connection.execute(query.limit(most)).mappings()
-    ]
+    def commonest_reasons(self, run_id: str, *, most: int) -> list[ReasonCount]:
+        """Why a run refused records, the commonest reason first."""
+        key = (outcomes.c.provider, outcomes.c.outcome, outcomes.c.reason)
+        count = func.count().label("count")
+        refused = (outcomes.c.run_id == run_id, outcomes.c.outcome.in_(_REFUSED))
+        query = select(*key, count).where(*refused).group_by(*key).order_by(count.desc(), func.min(outcomes.c.id))
+        with self._connection() as connection:
+            return [
+                ReasonCount(**row, lead_ids=_first_leads(connection, run_id, row))
+                for row in connection.execute(query.limit(most)).mappings()
+            ]
+
+    def lead_history(self, lead_id: str, *, provider: str = "") -> LeadHistory:
+        """What is known of a lead id, at one provider or, if none is named, at all of them."""
+        with self._connection() as connection:
+            return lead_history(connection, lead_id, provider=provider)
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        with store_errors(self._url), self._engine.connect() as connection:
+            yield connection
 
 
 def _runs(connection: Connection, query: Select[Any]) -> list[PastRun]:
