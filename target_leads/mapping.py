@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from target_leads.coercion import conversion
 from target_leads.exceptions import SettingsError
 from target_leads.models import Violation
+from target_leads.providers.fields import fields_of
 from target_leads.redaction import broken_rules
+from target_leads.spelling import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,25 +65,30 @@ class StreamMapping:
 
         Raises:
             SettingsError: a mapped or constant field is none of the provider's, is given twice, or may not be given;
-                or the provider does not take the value of a constant.
+                or the provider does not take the value of a constant. It lists all that is wrong.
         """
         self.definition = definition
         self.settings = settings
         only_key = key_properties[0] if len(key_properties) == 1 else ""
         self.lead_id_field = settings.lead_id or only_key or definition.lead_id.name
         self._not_sent = {self.lead_id_field, provider_field, definition.lead_id.body_field}
-        constants = self._known_paths(f"streams.{stream}.constants", {name: name for name in settings.constants})
+        findings: list[str] = []
+        names = {name: name for name in settings.constants}
+        constants = self._known_paths(f"streams.{stream}.constants", names, findings)
         self._constants = {path: self._constant(path, settings.constants[name]) for name, path in constants.items()}
-        if findings := [
+        findings += (
             f"streams.{stream}.constants.{name}{finding}"
             for name, path in constants.items()
             for finding in _findings(definition.lead_schema.place(path), self._constants[path])
-        ]:
+        )
+        fields = settings.fields or {}
+        self._mapped = self._known_paths(f"streams.{stream}.fields", fields, findings)
+        if provider_field in fields or any(column.startswith(_METADATA_PREFIX) for column in fields):
+            findings.append(
+                f"streams.{stream}.fields: a column that names the provider or begins with _sdc_ is never sent."
+            )
+        if findings:
             raise SettingsError(findings)
-        self._mapped = self._known_paths(f"streams.{stream}.fields", settings.fields or {})
-        if provider_field in self._mapped or any(column.startswith(_METADATA_PREFIX) for column in self._mapped):
-            message = f"streams.{stream}.fields: a column that names the provider or begins with _sdc_ is never sent."
-            raise SettingsError([message])
         self.route = functools.lru_cache(_MOST_COLUMNS)(self._decide_route)
 
     @property
@@ -150,24 +157,39 @@ class StreamMapping:
         convert = conversion(self.definition.lead_schema.place(path), coerces=False, omits_nulls=False)
         return value if convert is None else convert(value)
 
-    def _known_paths(self, setting: str, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-        """Where the provider's fields of these names belong, by the key under which the setting names them."""
+    def _known_paths(self, setting: str, names: Mapping[str, str], findings: list[str]) -> dict[str, tuple[str, ...]]:
+        """Where the provider's fields of these names belong, by the key under which the setting names them.
+
+        Of names that are wrong `findings` tell.
+        """
         paths: dict[str, tuple[str, ...]] = {}
-        findings = []
         for key, name in names.items():
             path = self.definition.lead_schema.path_of(name)
             if path is None:
                 known = ", ".join(self.definition.lead_schema.properties)
-                findings.append(f"{setting}: {name} is no field of {self.definition.name}; it has {known}.")
+                hint = self._hint(name)
+                findings.append(f"{setting}: {name} is no field of {self.definition.name}; it has {known}.{hint}")
             elif path == (self.definition.lead_id.body_field,):
                 findings.append(f"{setting}: {name} is the lead's id; say which field holds it with lead_id.")
             elif path in paths.values():
                 findings.append(f"{setting}: {name} is given twice, and only one value can be sent.")
             else:
                 paths[key] = path
-        if findings:
-            raise SettingsError(findings)
         return paths
+
+    def _hint(self, name: str) -> str:
+        """The question whether another field was meant; of one in an object, whether another one in there."""
+        parent, _, last = name.replace("__", ".").rpartition(".")
+        beside = {each.removeprefix(f"{parent}."): each for each in self._names if each.startswith(f"{parent}.")}
+        if parent and beside:
+            near = nearest(last, beside)
+            return f" Did you mean {beside[near]}?" if near else ""
+        return did_you_mean(name, [*self.definition.lead_schema.properties, *self._names])
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        """The provider's fields that a column can stand for, dotted."""
+        return [each.name for each in fields_of(self.definition) if each.is_column]
 
 
 def _findings(place: Place | None, value: object) -> Iterator[str]:

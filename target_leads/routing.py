@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_leads.exceptions import SettingsError
+from target_leads.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -25,7 +26,7 @@ def named_providers(settings: Settings) -> dict[str, str]:
 def unknown_providers(settings: Settings, known: Collection[str]) -> list[str]:
     """A sentence for each setting that names a provider that does not exist."""
     return [
-        f"{setting}: must be one of {', '.join(sorted(known))}, but was {provider!r}."
+        f"{setting}: must be one of {', '.join(sorted(known))}, but was {provider!r}.{did_you_mean(provider, known)}"
         for setting, provider in named_providers(settings).items()
         if provider not in known
     ]

@@ -15,6 +15,7 @@ from jsonschema.validators import extend
 
 from target_leads.exceptions import SettingsError
 from target_leads.redaction import broken_rules
+from target_leads.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -184,10 +185,13 @@ def _as_meant(value: Any, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401 --
 def _findings(error: ValidationError) -> Iterator[str]:
     """Say which setting is wrong, what it was unless that may be secret, and what is allowed."""
     place = ".".join(map(str, error.absolute_path))
+    schema = error.schema if isinstance(error.schema, dict) else {}
     may_be_shown = isinstance(error.instance, (str, int, float)) and not (
-        error.absolute_path[0] == "providers" or (isinstance(error.schema, dict) and error.schema.get("secret"))
+        error.absolute_path[0] == "providers" or schema.get("secret")
     )
     shown = repr(error.instance) if isinstance(error.instance, str) else json.dumps(error.instance, default=str)
     was = f", but was {shown}" if may_be_shown else ""
+    known = schema.get("properties", ()) if error.validator == "additionalProperties" else ()
     for violation in broken_rules(error):
-        yield f"{place}{violation.path.removeprefix(error.json_path)}: {violation.rule}{was}."
+        name = violation.path.removeprefix(error.json_path)
+        yield f"{place}{name}: {violation.rule}{was}.{did_you_mean(name.removeprefix('.'), known)}"

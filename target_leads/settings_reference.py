@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from jsonschema import Draft202012Validator
 from target_leads import settings
 from target_leads.providers import bundled
 from target_leads.redaction import broken_rules
+from target_leads.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,9 +82,7 @@ def unknown_settings(schema: Mapping[str, Any], config: Mapping[str, Any]) -> It
     """A sentence for each setting at the top that there is not."""
     known = schema["properties"]
     for name in sorted(config.keys() - known.keys()):
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        yield f"There is no setting {name}; it has no effect.{hint}"
+        yield f"There is no setting {name}; it has no effect.{did_you_mean(name, known)}"
 
 
 def _provider_schema(definition: Definition) -> dict[str, Any]:

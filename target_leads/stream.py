@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from target_leads.mapping import StreamMapping
 from target_leads.outlook import dropped_warning, warnings
 from target_leads.routing import provider_of_record, provider_of_stream
 from target_leads.settings import StreamSettings
+from target_leads.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -107,13 +107,13 @@ class Stream:
     def obstacle(self, provider: str) -> tuple[str, ...]:
         """Why none of its records can go to a provider, as findings; empty if they can."""
         if provider not in self._obstacles:
-            try:
-                self._account_of(provider)
-                self.mapping(provider)
-            except SettingsError as error:
-                self._obstacles[provider] = error.findings
-            else:
-                self._obstacles[provider] = ()
+            findings: list[str] = []
+            for step in (self._account_of, self.mapping):
+                try:
+                    step(provider)
+                except SettingsError as error:
+                    findings += error.findings
+            self._obstacles[provider] = tuple(findings)
         return self._obstacles[provider]
 
     def provider_of(self, columns: Mapping[str, Any]) -> str:
@@ -175,7 +175,6 @@ class Stream:
             named.append(("provider_field", self._provider_field))
         for setting, column in named:
             if column and column not in columns:
-                near = difflib.get_close_matches(column, columns, n=1)
-                hint = f" Did you mean {near[0]}?" if near else ""
+                hint = did_you_mean(column, columns)
                 where = "the stream" if setting != "provider_field" else f"the stream {self._name}"
                 yield f"{setting}: {column} is no field of {where}; it has {', '.join(columns)}.{hint}"

@@ -107,7 +107,13 @@ CONTROL = "must be printable ASCII text; it holds a line break or another sign t
         ({"token": f"{SECRET} "}, "token: must not begin or end with a space."),
         ({"region": "US"}, "region: must be one of us, eu, but was 'US'."),
         ({"region": ""}, "region: must be text that is not blank. Where."),
-        ({"tokne": SECRET}, "tokne: is not one of token, region, branch, account, base_url, concurrency, rate_limits."),
+        (
+            {"tokne": SECRET},
+            (
+                "tokne: is not one of token, region, branch, account, base_url, concurrency, rate_limits. "
+                "Did you mean token?"
+            ),
+        ),
         ({"account": ""}, "account: must be a name, as text that is not blank."),
         ({"account": 5}, "account: must be a name, as text that is not blank."),
         ({"account": "a\nb"}, "account: must be a name, as text that is not blank."),

@@ -134,15 +134,18 @@ def test_everything_is_told_at_once(findings: Callable[..., list[str]]) -> None:
         "streams.wrong.nulls: must be one of omit, send, but was 'keep'.",
         "providers.powerchord: must be of type object.",
         "provider_paths: nowhere is no provider folder and holds none: there is no provider.json.",
-        f"provider: must be one of {KNOWN}, but was 'perchh'.",
+        f"provider: must be one of {KNOWN}, but was 'perchh'. Did you mean perch?",
         f"streams.other.provider: must be one of {KNOWN}, but was 'acme'.",
-        "providers.bizmate.apikey: is not one of api_token, account, base_url, concurrency, rate_limits.",
+        (
+            "providers.bizmate.apikey: is not one of api_token, account, base_url, concurrency, rate_limits. "
+            "Did you mean api_token?"
+        ),
         (
             "providers.bizmate.base_url: must be https, as credentials travel to it. Plain http is for loopback only, "
             "not for bizmate.example.com."
         ),
         f"streams.crm.constants: country is no field of perch; it has {PERCH_HAS}.",
-        f"streams.crm.fields: telephone is no field of perch; it has {PERCH_HAS}.",
+        f"streams.crm.fields: telephone is no field of perch; it has {PERCH_HAS}. Did you mean phone?",
         "store_url: there is no folder nowhere for leads.db. Make it, or name another.",
         "report_path: there is no folder nowhere. Make it, or name another.",
     ]

@@ -76,10 +76,17 @@ def leads(provider: str = "bizmate", **settings: Any) -> dict[str, Any]:
             ],
             id="no provider",
         ),
-        pytest.param(leads("bizmat"), [f"streams.leads.provider: must be one of {PROVIDERS}, but was 'bizmat'."]),
-        pytest.param({"provider": "bizmat"}, [f"provider: must be one of {PROVIDERS}, but was 'bizmat'."]),
         pytest.param(
-            {"providers": {"bizmat": {}}}, [f"providers.bizmat: must be one of {PROVIDERS}, but was 'bizmat'."]
+            leads("bizmat"),
+            [f"streams.leads.provider: must be one of {PROVIDERS}, but was 'bizmat'. Did you mean bizmate?"],
+        ),
+        pytest.param(
+            {"provider": "BIZMATE"}, [f"provider: must be one of {PROVIDERS}, but was 'BIZMATE'. Did you mean bizmate?"]
+        ),
+        pytest.param({"provider": "salesforce"}, [f"provider: must be one of {PROVIDERS}, but was 'salesforce'."]),
+        pytest.param(
+            {"providers": {"bizmat": {}}},
+            [f"providers.bizmat: must be one of {PROVIDERS}, but was 'bizmat'. Did you mean bizmate?"],
         ),
         pytest.param(
             leads(),
@@ -93,7 +100,12 @@ def leads(provider: str = "bizmate", **settings: Any) -> dict[str, Any]:
         ),
         pytest.param(
             {"providers": {"bizmate": {"api_token": "t", "tokn": "t"}}},
-            ["providers.bizmate.tokn: is not one of api_token, account, base_url, concurrency, rate_limits."],
+            [
+                (
+                    "providers.bizmate.tokn: is not one of api_token, account, base_url, concurrency, rate_limits. "
+                    "Did you mean api_token?"
+                )
+            ],
         ),
         pytest.param(
             {"providers": {"perch": {"api_key": "k", "environment": "test"}}},
@@ -109,6 +121,15 @@ def leads(provider: str = "bizmate", **settings: Any) -> dict[str, Any]:
                 (
                     "streams.leads.columns: is not one of provider, lead_id, fields, constants, nulls, unknown_fields, "
                     "version_field, coerce."
+                )
+            ],
+        ),
+        pytest.param(
+            {"streams": {"leads": {"leadId": "id"}}},
+            [
+                (
+                    "streams.leads.leadId: is not one of provider, lead_id, fields, constants, nulls, unknown_fields, "
+                    "version_field, coerce. Did you mean lead_id?"
                 )
             ],
         ),
@@ -135,11 +156,25 @@ def leads(provider: str = "bizmate", **settings: Any) -> dict[str, Any]:
         ),
         pytest.param(
             BIZMATE | leads(fields={"amount": "amountRequired"}),
-            [f"streams.leads.fields: amountRequired is no field of bizmate; it has {BIZMATE_FIELDS}."],
+            [
+                (
+                    f"streams.leads.fields: amountRequired is no field of bizmate; it has {BIZMATE_FIELDS}. "
+                    "Did you mean amountRequested?"
+                )
+            ],
         ),
         pytest.param(
             BIZMATE | leads(fields={"firstName": "residentialAddress.town"}),
             [f"streams.leads.fields: residentialAddress.town is no field of bizmate; it has {BIZMATE_FIELDS}."],
+        ),
+        pytest.param(
+            BIZMATE | leads(fields={"firstName": "businessAddress__citty"}),
+            [
+                (
+                    f"streams.leads.fields: businessAddress__citty is no field of bizmate; it has {BIZMATE_FIELDS}. "
+                    "Did you mean businessAddress.city?"
+                )
+            ],
         ),
         pytest.param(
             BIZMATE | leads(fields={"firstName": "notes", "amount": "notes"}),
@@ -191,6 +226,21 @@ def leads(provider: str = "bizmate", **settings: Any) -> dict[str, Any]:
                 "streams.leads.constants.firstName: must be of type string.",
             ],
             id="all at once",
+        ),
+        pytest.param(
+            BIZMATE
+            | leads(
+                constants={"abn": 5, "Notes": ""}, fields={"firstName": "first", "amount": "tel", "_sdc_table": "phone"}
+            ),
+            [
+                f"streams.leads.fields: _sdc_table is no field of the stream; it has {HAS}.",
+                f"streams.leads.constants: Notes is no field of bizmate; it has {BIZMATE_FIELDS}. Did you mean notes?",
+                "streams.leads.constants.abn: must be of type string.",
+                f"streams.leads.fields: first is no field of bizmate; it has {BIZMATE_FIELDS}. Did you mean firstName?",
+                f"streams.leads.fields: tel is no field of bizmate; it has {BIZMATE_FIELDS}.",
+                "streams.leads.fields: a column that names the provider or begins with _sdc_ is never sent.",
+            ],
+            id="constants and fields",
         ),
     ],
 )

@@ -333,7 +333,7 @@ def test_unknown_fields_may_be_refused(definition: Definition) -> None:
             {"fields": {"mail": "e_mail"}},
             (
                 "streams.leads.fields: e_mail is no field of generic; "
-                "it has id, email, amount, tags, my__name, phone, home, work, Content."
+                "it has id, email, amount, tags, my__name, phone, home, work, Content. Did you mean email?"
             ),
         ),
         (
@@ -344,9 +344,9 @@ def test_unknown_fields_may_be_refused(definition: Definition) -> None:
             ),
         ),
         (
-            {"constants": {"none": 1}},
+            {"constants": {"x": 1}},
             (
-                "streams.leads.constants: none is no field of generic; "
+                "streams.leads.constants: x is no field of generic; "
                 "it has id, email, amount, tags, my__name, phone, home, work, Content."
             ),
         ),

@@ -62,8 +62,8 @@ def test_every_setting_that_names_a_provider_is_looked_at() -> None:
         "providers.crm": "crm",
     }
     assert unknown_providers(settings, KNOWN) == [
-        "provider: must be one of bizmate, perch, but was 'Perch'.",
-        "streams.leads.provider: must be one of bizmate, perch, but was 'porch'.",
+        "provider: must be one of bizmate, perch, but was 'Perch'. Did you mean perch?",
+        "streams.leads.provider: must be one of bizmate, perch, but was 'porch'. Did you mean perch?",
         "providers.crm: must be one of bizmate, perch, but was 'crm'.",
     ]
 

@@ -185,7 +185,7 @@ def test_no_forms_of_reject_limit(given: str) -> None:
             {"streams": {"leads": {"lead": "id"}}},
             (
                 "streams.leads.lead: is not one of provider, lead_id, fields, constants, nulls, unknown_fields, "
-                "version_field, coerce."
+                "version_field, coerce. Did you mean lead_id?"
             ),
         ),
         (

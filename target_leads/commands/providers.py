@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from target_leads.exceptions import DefinitionError
 from target_leads.providers import bundled, folders_at, load_all
 from target_leads.providers.fields import fields_of
 from target_leads.settings import Settings
+from target_leads.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,8 +79,7 @@ def show(
     """Show a provider: its settings, how it is called, its fields, and a record that works."""
     known = _definitions(config_paths, provider_paths)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, known)
         click.echo(f"There is no provider {cell_text(name)}; there are {', '.join(sorted(known))}.{hint}", err=True)
         context.exit(_NOT_FOUND)
     definition = known[name]

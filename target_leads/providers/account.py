@@ -10,6 +10,7 @@ from target_leads.exceptions import SettingsError
 from target_leads.providers.base_url import url_findings
 from target_leads.providers.definition import RateLimit
 from target_leads.providers.rules import are_rate_limits
+from target_leads.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -82,7 +83,8 @@ def sandbox_config(definition: Definition, config: Mapping[str, Any], *, url: st
 def _findings(definition: Definition, config: Mapping[str, Any]) -> Iterator[str]:
     for name in config:
         if name not in definition.settings and name not in _COMMON:
-            yield f"{name}: is not one of {', '.join([*definition.settings, *_COMMON])}."
+            known = [*definition.settings, *_COMMON]
+            yield f"{name}: is not one of {', '.join(known)}.{did_you_mean(name, known)}"
     for name, setting in definition.settings.items():
         value = config.get(name, setting.default)
         if value is None:
