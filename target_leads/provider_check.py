@@ -14,7 +14,7 @@ from target_leads.delivery.http import HttpResponse
 from target_leads.exceptions import DefinitionError
 from target_leads.mapping import StreamMapping
 from target_leads.models import LeadUpdate, Record, VerdictKind
-from target_leads.providers import load_folder, read_example, read_responses
+from target_leads.providers import read_example, read_folder, read_responses
 from target_leads.providers.account import Account, sandbox_config
 from target_leads.sandbox import Emulator, running
 from target_leads.settings import StreamSettings
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from target_leads.providers import Definition, RecordedResponse
 
 _SECONDS = 10
+_JUDGED_BY = {
+    "update": ("update.responses", "update.many", "job", "rate_limits"),
+    "job": ("job", "rate_limits"),
+    "read": ("read",),
+}
+"""Parts of ``provider.json`` that say what an answer to each call means."""
 _Read = TypeVar("_Read")
 
 
@@ -38,17 +44,15 @@ def folder_findings(folder: Traversable) -> list[str]:
     Beside what a run reads, the example has to be valid, with every field of it sent, and to be delivered over HTTP to
     an emulator of the provider; every recorded answer has to mean, by the definition, the outcome that it names.
     """
-    findings: list[str] = []
-    definition = _read(load_folder, folder, findings)
+    definition, findings, wrong_parts = read_folder(folder)
     example = _read(read_example, folder, findings)
     responses = _read(read_responses, folder, findings)
-    if definition is None:
-        return findings
     for response in responses or ():
-        findings += (f"{folder}/responses/{response.name}.json: {each}" for each in _wrong(response, definition))
-    if example is not None:
+        if wrong_parts.isdisjoint(_JUDGED_BY[response.call]):
+            findings += (f"{folder}/responses/{response.name}.json: {each}" for each in _wrong(response, definition))
+    if example is not None and wrong_parts.isdisjoint({"lead_id", "lead_schema"}):
         wrong = list(_violations(example, definition))
-        if not wrong and responses is not None:  # without them there is no emulator
+        if not wrong and not wrong_parts and responses is not None:  # without them there is no emulator
             wrong = list(_undelivered(example, definition))
         findings += (f"{folder}/example.json: {each}" for each in wrong)
     return findings

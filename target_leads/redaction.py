@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from target_leads.models import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from jsonschema import ValidationError
 
@@ -57,7 +57,7 @@ def broken_rules(error: ValidationError) -> Iterator[Violation]:
                 if error.message == f"{other!r} is a dependency of {name!r}":
                     yield Violation(path=f"{path}.{other}", rule=f"is required with {name}")
     elif rule == "additionalProperties" and isinstance(error.instance, dict):
-        for name in _unknown_names(schema, error.instance):
+        for name in unknown_names(schema, error.instance):
             known = ", ".join(schema.get("properties", ()))
             yield Violation(path=f"{path}.{name}", rule=f"is not one of {known}" if known else "is not allowed")
     elif rule in {"anyOf", "oneOf"} and error.context:
@@ -74,7 +74,8 @@ def broken_rules(error: ValidationError) -> Iterator[Violation]:
         yield Violation(path=path, rule=_PHRASES.get(rule, f"breaks the rule {rule}").format(words))
 
 
-def _unknown_names(schema: dict[str, Any], instance: dict[str, Any]) -> Iterator[str]:
+def unknown_names(schema: Mapping[str, Any], instance: Mapping[str, Any]) -> Iterator[str]:
+    """Names in an object that its schema does not have."""
     patterns = schema.get("patternProperties", ())
     for name in instance:
         if name not in schema.get("properties", ()) and not any(re.search(pattern, name) for pattern in patterns):

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
 from target_leads.exceptions import SettingsError
+from target_leads.pruning import pruned
 from target_leads.redaction import broken_rules
 from target_leads.spelling import did_you_mean
 
@@ -89,12 +90,23 @@ class Settings:
         Raises:
             SettingsError: something is wrong; it lists all that is, each with what is allowed.
         """
-        properties = schema()["properties"]
-        config = {name: _as_meant(value, properties.get(name, {})) for name, value in _given(config).items()}
-        findings = [finding for error in _validator().iter_errors(config) for finding in _findings(error)]
+        settings, findings = cls.from_what_is_right(config)
         if findings:
             raise SettingsError(findings)
-        given = {name: setting.get("default", "") for name, setting in properties.items()} | config
+        return settings
+
+    @classmethod
+    def from_what_is_right(cls, config: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+        """Settings from a configuration, defaults in the places of those that are wrong; and what is wrong."""
+        properties = schema()["properties"]
+        config = {name: _as_meant(value, properties.get(name, {})) for name, value in _given(config).items()}
+        errors = list(_validator().iter_errors(config))
+        findings = [finding for error in errors for finding in _findings(error)]
+        given = {name: setting.get("default", "") for name, setting in properties.items()} | pruned(config, errors)
+        return cls._from_right(given), findings
+
+    @classmethod
+    def _from_right(cls, given: Mapping[str, Any]) -> Settings:
         return cls(
             provider=given["provider"],
             provider_field=given["provider_field"],

@@ -274,8 +274,6 @@ MANY = {"max_items": 10, "items_at": ""}
         (("update", "coalesce"), "no", "$.update.coalesce: 'no' is not of type 'boolean'"),
         (("update", "read_back_on"), [409], "$.update.read_back_on: needs $.read, the call that reads a lead back"),
         (("update", "read_back_on"), [200], "$.update.read_back_on[0]: 200 is less than the minimum of 400"),
-        (("update", "many"), {"items_at": ""}, "$.update.many: 'max_items' is a required property"),
-        (("update", "many"), MANY | {"max_items": 1}, "$.update.many.max_items: 1 is less than the minimum of 2"),
         (
             ("update", "many"),
             MANY,
@@ -344,6 +342,32 @@ def test_base_urls_are_all_checked(folder: Path) -> None:
             f"{file}: $.base_url.urls.us: must be https, as credentials travel to it. Plain http is for loopback only, "
             "not for x.example.com."
         ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("many", "finding"),
+    [
+        ({"items_at": ""}, "$.update.many: 'max_items' is a required property"),
+        (MANY | {"max_items": 1}, "$.update.many.max_items: 1 is less than the minimum of 2"),
+    ],
+)
+def test_what_breaks_a_rule_and_does_not_fit_the_rest(folder: Path, many: Any, finding: str) -> None:
+    """A part that is wrong by itself hides nothing that is wrong between the parts, and makes no other part wrong."""
+    file = folder / "provider.json"
+    change(file, "update", "many", to=many)
+    change(file, "authentication", "headers", "x", to="{tokn}")
+    assert findings_of(lambda: load_folder(folder)) == (
+        f"{file}: {finding}",
+        f"{file}: $.authentication.headers.x: {{tokn}} is neither a setting nor one of none",
+        f"{file}: $.update.many: needs $.lead_id.body_field, which says in the body which lead is meant",
+    )
+    change(file, "settings", "Token", to=SETTING)
+    change(file, "lead_id", "body_field", to=5)
+    assert findings_of(lambda: load_folder(folder)) == (
+        f"{file}: $.lead_id.body_field: 5 is not of type 'string'",
+        f"{file}: $.settings: 'Token' does not match '^[a-z][a-z0-9_]*$'",
+        f"{file}: {finding}",
     )
 
 

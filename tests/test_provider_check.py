@@ -134,6 +134,44 @@ def test_all_at_once(broken: Callable[..., list[str]]) -> None:
     ]
 
 
+def test_what_needs_no_more_than_what_is_right(broken: Callable[..., list[str]]) -> None:
+    """An answer is held against the rules for answers, and the example against the schema, whatever else is wrong."""
+    assert broken(
+        "perch",
+        ("provider.json", ("title",), ""),
+        ("provider.json", ("update", "method"), "GET"),
+        ("provider.json", ("base_url", "urls", "production"), "http://api.example.com"),
+        ("provider.json", ("authentication", "headers", "x-key"), "{api_kay}"),
+        ("example.json", ("email",), "nonsense"),
+        ("responses/not_found.json", ("outcome",), "delivered"),
+    ) == [
+        "provider.json: $.title: '' should be non-empty",
+        "provider.json: $.update.method: 'GET' is not one of ['PATCH', 'PUT', 'POST']",
+        (
+            "provider.json: $.base_url.urls.production: must be https, as credentials travel to it. Plain http is for "
+            "loopback only, not for api.example.com."
+        ),
+        "provider.json: $.authentication.headers.x-key: {api_kay} is neither a setting nor one of none",
+        (
+            "responses/not_found.json: $.outcome: is delivered, but by provider.json this answer means rejected "
+            "(404 Not Found: the lead does not exist or is not visible to this key). Mend the one or the other"
+        ),
+        "example.json: $.email: must be a valid email",
+    ]
+
+
+@pytest.mark.parametrize("part", ["lead_id", "responses", "schema"])
+def test_what_needs_a_part_that_is_wrong(part: str, broken: Callable[..., list[str]]) -> None:
+    """It is not judged: nothing is called wrong only because something else is."""
+    change: Any = {
+        "lead_id": ("provider.json", ("lead_id",), 5),
+        "responses": ("provider.json", ("update", "responses"), 5),
+        "schema": ("lead.schema.json", ("properties",), 5),
+    }[part]
+    (finding,) = broken("perch", change)
+    assert finding.startswith(f"{change[0]}: $")
+
+
 def test_files_that_are_missing(tmp_path: Path) -> None:
     """A folder has to have all of them to be tested, also those that a run does not read."""
     found = [finding.removeprefix(f"{tmp_path}/").split(":")[0] for finding in folder_findings(tmp_path)]

@@ -22,7 +22,10 @@ from target_leads.providers.loader import (
     load_example,
     load_folder,
     load_responses,
+    load_right,
+    name_in,
     read_example,
+    read_folder,
     read_responses,
 )
 from target_leads.providers.place import Place
@@ -50,6 +53,9 @@ __all__ = [
     "load_example",
     "load_folder",
     "load_responses",
+    "load_right",
+    "name_in",
     "read_example",
+    "read_folder",
     "read_responses",
 ]

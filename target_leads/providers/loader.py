@@ -34,11 +34,12 @@ from target_leads.providers.rules import (
     lead_schema_findings,
     occasion_findings,
     response_findings,
+    wrong_parts,
 )
 from target_leads.providers.validation import LeadSchema, Matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
 _PACKAGE = resources.files("target_leads.providers")
@@ -58,12 +59,22 @@ def load_all(provider_paths: Sequence[str]) -> Mapping[str, Definition]:
     Raises:
         DefinitionError: a folder is missing or breaks the rules, or its name is taken.
     """
-    own = load(folder for folders in _each(folders_at, map(Path, provider_paths)) for folder in folders)
-    for name in own.keys() & bundled().keys():
-        raise DefinitionError(
-            [f"{own[name].folder}/provider.json: $.name: {name} is a bundled provider. Give it another name."]
-        )
-    return {**bundled(), **own}
+    definitions, findings = load_right(provider_paths)
+    if findings:
+        raise DefinitionError(findings)
+    return definitions
+
+
+def load_right(provider_paths: Sequence[str]) -> tuple[Mapping[str, Definition], list[str]]:
+    """The same without the folders that are wrong, and what is wrong with those."""
+    findings: list[str] = []
+    folders = [folder for found in _each(folders_at, map(Path, provider_paths), findings) for folder in found]
+    own = _by_name(folders, findings)
+    findings += (
+        f"{own[name].folder}/provider.json: $.name: {name} is a bundled provider. Give it another name."
+        for name in sorted(own.keys() & bundled().keys())
+    )
+    return {**bundled(), **own, **bundled()}, findings
 
 
 def folders_at(path: Path) -> list[Path]:
@@ -89,14 +100,33 @@ def load(folders: Iterable[Traversable]) -> dict[str, Definition]:
     Raises:
         DefinitionError: a folder breaks a rule, or two describe one provider. It names file and JSON path.
     """
+    findings: list[str] = []
+    definitions = _by_name(folders, findings)
+    if findings:
+        raise DefinitionError(findings)
+    return definitions
+
+
+def _by_name(folders: Iterable[Traversable], findings: list[str]) -> dict[str, Definition]:
     definitions: dict[str, Definition] = {}
-    for definition in _each(load_folder, sorted(folders, key=str)):
+    for definition in _each(load_folder, sorted(folders, key=str), findings):
         if definition.name in definitions:
             other = definitions[definition.name].folder
             finding = f"$.name: the provider {definition.name} is described by {other} already. Give it another name."
-            raise DefinitionError([f"{definition.folder}/provider.json: {finding}"])
-        definitions[definition.name] = definition
+            findings.append(f"{definition.folder}/provider.json: {finding}")
+        else:
+            definitions[definition.name] = definition
     return definitions
+
+
+def name_in(folder: Traversable) -> str:
+    """What a folder calls its provider, whatever else is wrong with it; its own name if it does not say."""
+    try:
+        data = _read_json(folder / "provider.json")
+    except DefinitionError:
+        return folder.name
+    name = data.get("name") if isinstance(data, dict) else None
+    return name if isinstance(name, str) else folder.name
 
 
 def load_folder(folder: Traversable) -> Definition:
@@ -105,11 +135,59 @@ def load_folder(folder: Traversable) -> Definition:
     Raises:
         DefinitionError: a file is missing, is no JSON, or breaks a rule. It names file and JSON path.
     """
-    files = {folder / "provider.json": definition_findings, folder / "lead.schema.json": lead_schema_findings}
-    data, schema = _each(lambda file: _read_checked(file, files[file]), files)
-    lead_schema = LeadSchema(schema)
-    _refuse(folder / "provider.json", field_findings(data, lead_schema))
-    return _definition(data, lead_schema, folder)
+    definition, findings, _ = read_folder(folder)
+    if findings:
+        raise DefinitionError(findings)
+    return definition
+
+
+def read_folder(folder: Traversable) -> tuple[Definition, list[str], frozenset[str]]:
+    """The same of a folder that may break the rules, how it does so, and which parts of it are wrong.
+
+    In the places of these, such as ``job``, ``update.method`` or ``lead_schema``, the definition has stand-ins.
+    """
+    file = folder / "provider.json"
+    findings: list[str] = []
+    (data,) = _each(_read_json, [file], findings) or [{}]
+    told = [] if findings else definition_findings(data)
+    schema_told: list[str] = []
+    schemas = _each(_read_lead_schema, [folder], schema_told)
+    lead_schema = LeadSchema(*schemas or [{"properties": {}}])
+    unknown = list(field_findings(data, lead_schema)) if schemas else []
+    findings += [*_named(file, told), *schema_told, *_named(file, unknown)]
+    wrong = wrong_parts(data, [*told, *unknown]) | (set() if schemas else {"lead_schema"})
+    return _definition(_with_stand_ins(data, wrong), lead_schema, folder), findings, wrong
+
+
+def _read_lead_schema(folder: Traversable) -> Any:  # noqa: ANN401 -- a JSON Schema is any JSON
+    return _read_checked(folder / "lead.schema.json", lead_schema_findings)
+
+
+_STAND_INS: Mapping[str, Any] = {
+    "name": "provider",
+    "title": "A provider",
+    "documentation": [],
+    "base_url": "https://api.example.com",
+    "authentication": {"headers": {}},
+    "lead_id": {"name": "id"},
+    "update": {"method": "PATCH", "path": "/{lead_id}", "fields": "partial"},
+}
+
+
+def _with_stand_ins(data: Any, wrong: Collection[str]) -> dict[str, Any]:  # noqa: ANN401 -- a file holds any JSON
+    """A ``provider.json`` with others for those of its parts that are wrong, if there have to be any."""
+    if not wrong:
+        return dict(data)
+    right = {name: part for name, part in data.items() if name not in wrong} if isinstance(data, dict) else {}
+    update = data["update"] if "update" in right else {}
+    return {
+        **_STAND_INS,
+        **right,
+        "update": {
+            **_STAND_INS["update"],
+            **{name: part for name, part in update.items() if f"update.{name}" not in wrong},
+        },
+    }
 
 
 def load_example(definition: Definition) -> dict[str, Any]:
@@ -143,38 +221,34 @@ def read_responses(provider_folder: Traversable) -> tuple[RecordedResponse, ...]
         files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
     except OSError as error:
         raise DefinitionError([f"{folder}: cannot be read: {error.strerror}. A provider folder needs it."]) from error
-    responses = tuple(_each(_recorded_response, files))
-    _refuse(folder, occasion_findings(responses))
+    findings: list[str] = []
+    responses = tuple(_each(_recorded_response, files, findings))
+    findings += _named(folder, occasion_findings(responses))
+    if findings:
+        raise DefinitionError(findings)
     return responses
 
 
-def _each(read: Callable[[_Thing], _Read], things: Iterable[_Thing]) -> list[_Read]:
-    """What is read from each of some things.
-
-    Raises:
-        DefinitionError: with what is wrong with any of them, so that a user can mend it all at once.
-    """
+def _each(read: Callable[[_Thing], _Read], things: Iterable[_Thing], findings: list[str]) -> list[_Read]:
+    """What is read from each of some things that is right; `findings` tell what is wrong with the others."""
     done: list[_Read] = []
-    findings: list[str] = []
     for thing in things:
         try:
             done.append(read(thing))
         except DefinitionError as error:
             findings += error.findings
-    if findings:
-        raise DefinitionError(findings)
     return done
 
 
 def _read_checked(file: Traversable, findings: Callable[[Any], Iterable[str]]) -> Any:  # noqa: ANN401 -- any JSON
     data = _read_json(file)
-    _refuse(file, findings(data))
+    if told := _named(file, findings(data)):
+        raise DefinitionError(told)
     return data
 
 
-def _refuse(file: Traversable, findings: Iterable[str]) -> None:
-    if named := [f"{file}: {finding}" for finding in findings]:
-        raise DefinitionError(named)
+def _named(file: Traversable, findings: Iterable[str]) -> list[str]:
+    return [f"{file}: {finding}" for finding in findings]
 
 
 def _read_json(file: Traversable) -> Any:  # noqa: ANN401 -- a file holds any JSON until it was checked

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections import Counter
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator, SchemaError
+from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
@@ -18,9 +19,12 @@ from target_leads.providers.definition import placeholders
 from target_leads.providers.dialect import compiled
 from target_leads.providers.formats import FORMATS
 from target_leads.providers.place import names_of
+from target_leads.pruning import pruned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from jsonschema import ValidationError
 
     from target_leads.providers.definition import RecordedResponse
     from target_leads.providers.validation import LeadSchema
@@ -28,11 +32,26 @@ if TYPE_CHECKING:
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _DATA = frozenset({"const", "default", "enum", "examples", "labels"})
 """Rules of a schema that hold data and no schema."""
+PARTS = frozenset({"name", "title", "documentation", "base_url", "authentication", "lead_id", "update"})
+"""What no ``provider.json`` can be without."""
+_PART = re.compile(r"\$\.((?:update\.)?[a-z_]+)")
 
 
 def definition_findings(data: Any) -> list[str]:  # noqa: ANN401 -- a file holds any JSON
     """What is wrong with a ``provider.json`` by itself."""
-    return list(_broken("provider.schema.json", data)) or list(_inconsistencies(data))
+    errors = list(_meta_schema("provider.schema.json").iter_errors(data))
+    findings = _in_words(errors)
+    if not isinstance(data, dict):
+        return findings
+    broken = {str(error.absolute_path[0]) for error in errors if error.absolute_path}
+    return [*findings, *_inconsistencies(pruned(data, errors), broken | (PARTS - data.keys()))]
+
+
+def wrong_parts(data: Any, findings: Iterable[str]) -> frozenset[str]:  # noqa: ANN401 -- a file holds any JSON
+    """Parts of a ``provider.json`` that lack or in which findings stand, such as ``job`` and ``update.method``."""
+    places = (_PART.match(finding) for finding in findings)
+    there = data.keys() if isinstance(data, dict) else set()
+    return frozenset({place[1] for place in places if place} | (PARTS - there))
 
 
 def lead_schema_findings(schema: Any) -> list[str]:  # noqa: ANN401 -- a file holds any JSON
@@ -61,12 +80,18 @@ def _label_findings(schema: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{at}: but for upper and lower case it is a name of {named[name.casefold()]!r} already"
 
 
-def field_findings(data: Mapping[str, Any], lead_schema: LeadSchema) -> Iterator[str]:
+def field_findings(data: Any, lead_schema: LeadSchema) -> Iterator[str]:  # noqa: ANN401 -- a file holds any JSON
     """Fields that a definition names and its lead schema does not have."""
+    if not isinstance(data, dict):
+        return
+    data = pruned(data, _meta_schema("provider.schema.json").iter_errors(data))
     named = {
-        "$.lead_id.body_field": data["lead_id"].get("body_field"),
-        **{f"$.update.merged_objects[{n}]": name for n, name in enumerate(data["update"].get("merged_objects", []))},
-        **{f"$.read.fields[{n}]": name for n, name in enumerate(data.get("read", {}).get("fields", []))},
+        "$.lead_id.body_field": _of(data, "lead_id").get("body_field"),
+        **{
+            f"$.update.merged_objects[{n}]": name
+            for n, name in enumerate(_of(data, "update").get("merged_objects", []))
+        },
+        **{f"$.read.fields[{n}]": name for n, name in enumerate(_of(data, "read").get("fields", []))},
     }
     for path, name in named.items():
         if name is not None and lead_schema.path_of(name) is None:
@@ -103,6 +128,12 @@ def _windows_schema() -> Draft202012Validator:
 
 
 @functools.cache
+def _schema_of_schemas() -> Draft202012Validator:
+    checker = Draft202012Validator.FORMAT_CHECKER
+    return Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=checker)
+
+
+@functools.cache
 def _meta_schema(name: str) -> Draft202012Validator:
     return compiled(_read(name))
 
@@ -113,14 +144,21 @@ def _read(name: str) -> Any:  # noqa: ANN401 -- a JSON Schema is any JSON
 
 def _broken(meta_schema: str, data: object) -> Iterator[str]:
     """What breaks a meta-schema. A folder holds no secrets: values may be shown."""
-    for error in sorted(_meta_schema(meta_schema).iter_errors(data), key=lambda error: error.json_path):
-        yield f"{error.json_path}: {error.message}"
+    yield from _in_words(_meta_schema(meta_schema).iter_errors(data))
 
 
-def _inconsistencies(data: Mapping[str, Any]) -> Iterator[str]:
-    """What a JSON Schema cannot say: names that one part uses and another must define."""
+def _in_words(errors: Iterable[ValidationError]) -> list[str]:
+    return [f"{error.json_path}: {error.message}" for error in sorted(errors, key=lambda error: error.json_path)]
+
+
+def _inconsistencies(data: Mapping[str, Any], broken: Collection[str]) -> Iterator[str]:
+    """What a JSON Schema cannot say: names that one part uses and another must define.
+
+    Of parts that are `broken` that is left which is not, and what they may define is not missed.
+    """
     settings = data.get("settings", {})
-    yield from _base_url_findings(data["base_url"], settings)
+    if "base_url" in data:
+        yield from _base_url_findings(data["base_url"], None if "settings" in broken else settings)
     for name, setting in settings.items():
         if "default" in setting and "enum" in setting and setting["default"] not in setting["enum"]:
             yield f"$.settings.{name}.default: must be one of {', '.join(setting['enum'])}"
@@ -131,39 +169,51 @@ def _inconsistencies(data: Mapping[str, Any]) -> Iterator[str]:
         except ValueError as error:
             yield f"{path}: {error}"
             continue
-        for name in sorted(used[path] - {*settings, *known}):
+        for name in () if "settings" in broken else sorted(used[path] - {*settings, *known}):
             yield f"{path}: {{{name}}} is neither a setting nor one of {', '.join(known) or 'none'}"
         for name in sorted(used[path] & settings.keys()):
             if settings[name].get("secret") and not path.startswith("$.authentication."):
                 yield f"{path}: {{{name}}} is secret; a URL is written to logs, so it belongs in a header"
-    if "$.update.path" in used and ("lead_id" in used["$.update.path"]) == ("body_field" in data["lead_id"]):
+    if (
+        "$.update.path" in used
+        and "lead_id" not in broken
+        and ("lead_id" in used["$.update.path"]) == ("body_field" in data["lead_id"])
+    ):
         yield "$.lead_id: an update carries the id either as {lead_id} in $.update.path or in a body_field: one of them"
     for call, name in (("read", "lead_id"), ("job", "job_id")):
-        if call in data and not any(name in names for path, names in used.items() if path.startswith(f"$.{call}.")):
+        is_right = call in data and call not in broken
+        if is_right and not any(name in names for path, names in used.items() if path.startswith(f"$.{call}.")):
             yield f"$.{call}.path: must hold {{{name}}}"
     for path, schema in _schemas(data):
         yield from _schema_findings(path, schema)
-    yield from _update_findings(data)
+    yield from _update_findings(data, broken)
 
 
-def _update_findings(data: Mapping[str, Any]) -> Iterator[str]:
+def _update_findings(data: Mapping[str, Any], broken: Collection[str]) -> Iterator[str]:
     """What does not go together in the call that writes."""
-    update = data["update"]
-    if "read_back_on" in update and "read" not in data:
+    update = _of(data, "update")
+    if "read_back_on" in update and not {"read"} & {*data, *broken}:
         yield "$.update.read_back_on: needs $.read, the call that reads a lead back"
-    if "many" in update and "body_field" not in data["lead_id"]:
+    if "many" in update and "lead_id" not in broken and "body_field" not in data["lead_id"]:
         yield "$.update.many: needs $.lead_id.body_field, which says in the body which lead is meant"
     for key, present in (("$.update.read_back_on", "read_back_on" in update), ("$.job", "job" in data)):
         if "many" in update and present:
             yield f"{key}: cannot be used together with $.update.many"
 
 
-def _base_url_findings(base_url: str | Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
+def _of(data: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = data.get(part, {})
+    return found
+
+
+def _base_url_findings(base_url: str | Mapping[str, Any], settings: Mapping[str, Any] | None) -> Iterator[str]:
     if isinstance(base_url, str):
         yield from (f"$.base_url: {finding}" for finding in url_findings(base_url))
         return
-    choices = settings.get(base_url["setting"], {}).get("enum")
-    if choices is None:
+    choices = None if settings is None else settings.get(base_url["setting"], {}).get("enum")
+    if settings is None:
+        pass  # which values it has is not known
+    elif choices is None:
         yield f"$.base_url.setting: {base_url['setting']} is no setting with an enum"
     elif set(choices) != set(base_url["urls"]):
         yield f"$.base_url.urls: its keys must be the values of the setting {base_url['setting']}: {', '.join(choices)}"
@@ -173,20 +223,19 @@ def _base_url_findings(base_url: str | Mapping[str, Any], settings: Mapping[str,
 
 def _templates(data: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Every text with placeholders, its JSON path, and the names it may use beside settings."""
-    for name, value in data["authentication"]["headers"].items():
+    for name, value in _of(data, "authentication").get("headers", {}).items():
         yield f"$.authentication.headers.{name}", value, ()
-    yield "$.update.path", data["update"]["path"], ("lead_id",)
-    if read := data.get("read"):
-        yield "$.read.path", read["path"], ("lead_id",)
-        for name, value in read.get("query", {}).items():
-            yield f"$.read.query.{name}", value, ("lead_id",)
-    if job := data.get("job"):
-        yield "$.job.path", job["path"], ("job_id",)
+    for call, known in (("update", ("lead_id",)), ("read", ("lead_id",)), ("job", ("job_id",))):
+        if "path" in _of(data, call):
+            yield f"$.{call}.path", data[call]["path"], known
+    for name, value in _of(data, "read").get("query", {}).items():
+        yield f"$.read.query.{name}", value, ("lead_id",)
 
 
 def _schemas(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    results = data["update"].get("many", {}).get("results", {})
-    for call, part in (("update", data["update"]), ("update.many.results", results), ("job", data.get("job", {}))):
+    update = _of(data, "update")
+    results = update.get("many", {}).get("results", {})
+    for call, part in (("update", update), ("update.many.results", results), ("job", _of(data, "job"))):
         responses = part.get("responses", {})
         if "success_body" in responses:
             yield f"$.{call}.responses.success_body", responses["success_body"]
@@ -197,17 +246,16 @@ def _schemas(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _schema_findings(path: str, schema: Any) -> Iterator[str]:  # noqa: ANN401 -- a JSON Schema is any JSON
     """What is wrong with a JSON Schema that stands at a path."""
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        yield f"{path}{error.json_path[1:]}: {error.message}"
-        return
+    errors = list(_schema_of_schemas().iter_errors(schema))
+    yield from dict.fromkeys(f"{path}{error.json_path[1:]}: {error.message}" for error in errors)
+    if errors:
+        schema = pruned(schema, errors)
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
     for place, part in _parts(path, schema):
         if part.get("format", "email") not in FORMATS.checkers:
             known = ", ".join(sorted(FORMATS.checkers))
             yield f"{place}.format: the format {part['format']} is not checked; use one of {known}"
-        if "$ref" in part:
+        if "$ref" in part and not errors:
             try:
                 resolver.lookup(part["$ref"])
             except Unresolvable:

@@ -1,0 +1,47 @@
+"""What is left of a JSON document without the parts that break its schema, so that the rest can be looked at."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from target_leads.redaction import unknown_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jsonschema import ValidationError
+
+_OF_WHAT_IS_MISSING = frozenset({"dependentRequired", "required"})
+
+
+def pruned(document: Any, errors: Iterable[ValidationError]) -> Any:  # noqa: ANN401 -- any JSON
+    """A copy of an object without the parts at which these errors stand; what it lacks, it lacks still.
+
+    A list goes as a whole: without one of its items the others would stand at other places.
+    """
+    kept = copy.deepcopy(document)
+    for error in errors:
+        path = [*error.absolute_path]
+        if error.validator == "additionalProperties" and isinstance(error.schema, dict):
+            there: Any = error.instance
+            for name in unknown_names(error.schema, there):
+                kept = _without(kept, [*path, name])
+        elif error.validator not in _OF_WHAT_IS_MISSING:
+            kept = _without(kept, path)
+    return kept
+
+
+def _without(document: Any, path: Sequence[str | int]) -> Any:  # noqa: ANN401 -- any JSON
+    """The same object without what stands at a path, if it still does; without a path nothing of it is left."""
+    inner, parent, name = document, None, None
+    for step in path:
+        if not isinstance(inner, dict):
+            break
+        if step not in inner:
+            return document
+        inner, parent, name = inner[step], inner, step
+    if parent is None:
+        return {}
+    del parent[name]
+    return document
