@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from importlib import import_module, metadata, resources
@@ -77,7 +78,14 @@ def target_leads(
         if about:
             TargetLeads.print_about(about_format)
         else:
-            context.exit(do_run(TargetLeads, config_paths, file_input, dry_run=dry_run))
+            mistakes = functools.partial(_mistakes, config_paths)
+            context.exit(do_run(TargetLeads, config_paths, file_input, mistakes=mistakes, dry_run=dry_run))
+
+
+def _mistakes(config_paths: tuple[str, ...]) -> Sequence[str]:
+    from target_leads.configuration import mistakes  # noqa: PLC0415 -- asked for only when something is wrong
+
+    return mistakes(config_paths)
 
 
 @target_leads.result_callback()

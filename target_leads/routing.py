@@ -23,6 +23,14 @@ def named_providers(settings: Settings) -> dict[str, str]:
     return {setting: provider for setting, provider in named.items() if provider}
 
 
+def needed_providers(settings: Settings, known: Collection[str]) -> set[str]:
+    """Providers that exist and that the settings name, or send a stream to that is called so."""
+    named = set(named_providers(settings).values())
+    if not settings.provider_field:
+        named |= {stream for stream, given in settings.streams.items() if not given.provider}
+    return named & set(known)
+
+
 def unknown_providers(settings: Settings, known: Collection[str]) -> list[str]:
     """A sentence for each setting that names a provider that does not exist."""
     return [

@@ -19,7 +19,7 @@ from target_leads.report_file import Ending, report_as_json, write_report
 from target_leads.summary import last_line, sentence, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_leads.target import TargetLeads
 
@@ -30,10 +30,14 @@ def do_run(
     file_input: IO[bytes] | None,
     *,
     prints_report: bool = False,
+    mistakes: Callable[[], Sequence[str]] = tuple,
     **options: Any,  # noqa: ANN401 -- the target's own
 ) -> int:
-    """Do one run with a target of this class; returns its exit status. The report goes to standard output, if asked."""
-    run = _Run(target_class, config_paths, options)
+    """Do one run with a target of this class; returns its exit status. The report goes to standard output, if asked.
+
+    If what is wrong keeps it from its first record, all that `mistakes` finds besides is told as well.
+    """
+    run = _Run(target_class, config_paths, options, mistakes)
     ending = run.do(file_input)
     report = report_as_json(run.report, ending)
     complaints = _write_report(run.report_path, report)  # first: whoever reads standard error may be gone
@@ -51,11 +55,16 @@ class _Run:
     """One run, and what there is to tell of it however far it came."""
 
     def __init__(
-        self, target_class: type[TargetLeads], config_paths: tuple[str, ...], options: Mapping[str, Any]
+        self,
+        target_class: type[TargetLeads],
+        config_paths: tuple[str, ...],
+        options: Mapping[str, Any],
+        mistakes: Callable[[], Sequence[str]],
     ) -> None:
         self._target_class = target_class
         self._config_paths = config_paths
         self._options = options
+        self._mistakes = mistakes
         self._started_at = time.time()
         self._config: Mapping[str, Any] = {}
         self._target: TargetLeads | None = None
@@ -64,6 +73,10 @@ class _Run:
         """Do it, and close it."""
         try:
             exit_status, words = 0, self._to_its_end(file_input)
+        except SettingsError as error:
+            others = () if self.began else self._mistakes()
+            findings = tuple(dict.fromkeys((*error.findings, *others)))
+            exit_status, words = error.exit_status, words_of(SettingsError(findings))
         except TargetLeadsError as error:
             exit_status, words = exit_status_of(error), words_of(error)
         except Exception as error:  # noqa: BLE001 -- the last line of defence: its message may hold a value, so it is not shown

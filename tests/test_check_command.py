@@ -130,9 +130,9 @@ def test_everything_is_told_at_once(findings: Callable[..., list[str]]) -> None:
     found = findings(MANY_WRONG)
     assert [finding for finding in found if "Key of the Perch" not in finding] == [
         "stream_maps: must be of type object or null.",
-        "batch_size_rows: must be at least 1, but was 0.",
         "streams.wrong.nulls: must be one of omit, send, but was 'keep'.",
         "providers.powerchord: must be of type object.",
+        "batch_size_rows: must be at least 1, but was 0.",
         "provider_paths: nowhere is no provider folder and holds none: there is no provider.json.",
         f"provider: must be one of {KNOWN}, but was 'perchh'. Did you mean perch?",
         f"streams.other.provider: must be one of {KNOWN}, but was 'acme'.",
@@ -146,8 +146,8 @@ def test_everything_is_told_at_once(findings: Callable[..., list[str]]) -> None:
         ),
         f"streams.crm.constants: country is no field of perch; it has {PERCH_HAS}.",
         f"streams.crm.fields: telephone is no field of perch; it has {PERCH_HAS}. Did you mean phone?",
-        "store_url: there is no folder nowhere for leads.db. Make it, or name another.",
         "report_path: there is no folder nowhere. Make it, or name another.",
+        "store_url: there is no folder nowhere for leads.db. Make it, or name another.",
     ]
     assert [finding.split(":")[0] for finding in found if "Key of the Perch" in finding] == ["providers.perch.api_key"]
 
@@ -159,7 +159,7 @@ perch     api_key      MISSING
 perch     environment  sandbox, given
 """
 ENDING_AT_80 = """\
--  report_path: there is no folder nowhere. Make it, or name another.
+-  store_url: there is no folder nowhere for leads.db. Make it, or name another.
 
 14 findings.
 """
@@ -195,8 +195,8 @@ def test_files_and_variables(command: Callable[..., Any], monkeypatch: pytest.Mo
     assert found["findings"] == [
         "--config missing.json: cannot be read: No such file or directory.",
         "--config broken.json: is no JSON at line 1, column 2.",
-        "max_tries: must be at least 1, but was 0.",
         "batch_size_rows: must be at least 1, but was 0.",
+        "max_tries: must be at least 1, but was 0.",
     ]
     assert [each["name"] for each in found["providers"]] == ["perch"]
     monkeypatch.setenv("TARGET_LEADS_BATCH_SIZE_ROWS", "many")
@@ -213,6 +213,88 @@ def test_a_broken_folder_is_told_once(findings: Callable[..., list[str]], tmp_pa
     found = findings(settings)
     assert found
     assert all(finding.startswith(f"{folders}/broken/provider.json: $: ") for finding in found)
+
+
+def test_a_provider_of_a_broken_folder(findings: Callable[..., list[str]], tmp_path: Path) -> None:
+    """It is not unknown as well, nor is a stream that is called so; another name that is misspelt is."""
+    folder = shutil.copytree(OWN_PROVIDERS / "generic", tmp_path / "own" / "acme")
+    definition = json.loads((folder / "provider.json").read_text())
+    (folder / "provider.json").write_text(json.dumps({**definition, "name": "acme", "title": ""}))
+    settings = {"provider_paths": [str(tmp_path / "own")], "provider": "acme", "streams": {"acme": {}}}
+    known = f"acme, {KNOWN}"
+    assert findings(settings) == [f"{folder}/provider.json: $.title: '' should be non-empty"]
+    assert findings({**settings, "provider": "acmee"}) == [
+        f"{folder}/provider.json: $.title: '' should be non-empty",
+        f"provider: must be one of {known}, but was 'acmee'. Did you mean acme?",
+    ]
+
+
+def test_what_stands_beside_a_mistake(findings: Callable[..., list[str]]) -> None:
+    """In a stream and in a map of fields what is right is looked at too, and what is wrong is not missed."""
+    settings = {
+        "streams": {
+            "crm": {
+                "provider": "perch",
+                "nulls": "keep",
+                "field": {},
+                "fields": {"a": 5, "b": "emial"},
+                "constants": {"x": 1},
+            },
+            "erp": {"provider": 5},
+        },
+        "providers": {"perch": {"api_key": SECRET, "enviroment": "sandbox"}, "bizmat": {}},
+        "store_url": 5,
+    }
+    keys = "provider, lead_id, fields, constants, nulls, unknown_fields, version_field, coerce"
+    assert findings(settings) == [
+        f"streams.crm.field: is not one of {keys}. Did you mean fields?",
+        "streams.crm.fields.a: must be of type string, but was 5.",
+        "streams.crm.nulls: must be one of omit, send, but was 'keep'.",
+        "streams.erp.provider: must be of type string, but was 5.",
+        "store_url: must be of type string.",
+        f"providers.bizmat: must be one of {KNOWN}, but was 'bizmat'. Did you mean bizmate?",
+        (
+            "providers.perch.enviroment: is not one of api_key, environment, account, base_url, concurrency, "
+            "rate_limits. Did you mean environment?"
+        ),
+        f"streams.crm.constants: x is no field of perch; it has {PERCH_HAS}.",
+        f"streams.crm.fields: emial is no field of perch; it has {PERCH_HAS}. Did you mean email?",
+    ]
+
+
+def test_a_stream_that_is_called_as_a_provider(findings: Callable[..., list[str]]) -> None:
+    """It goes there, so the provider's settings are needed."""
+    (finding,) = findings({"streams": {"bizmate": {}}})
+    assert finding.startswith("providers.bizmate.api_token: is required. ")
+    assert findings({"provider_field": "partner", "streams": {"bizmate": {}}}) == []
+
+
+def test_no_word_of_where_streams_go(check: Callable[..., Any]) -> None:
+    """That may be right, if every stream is called as a provider is; so it is a warning."""
+    found = json.loads(check({"providers": {"perch": {"api_key": SECRET}}}, "--offline", "--format", "json").stdout)
+    assert (found["findings"], found["warnings"]) == (
+        [],
+        [
+            (
+                "No setting says which provider a stream goes to, so only those go anywhere that are called as a "
+                f"provider is: {KNOWN}. For others set provider, or streams.<stream>.provider."
+            )
+        ],
+    )
+
+
+def test_a_run_tells_as_much(command: Callable[..., Any]) -> None:
+    """All that is wrong, settings, streams, providers and folders, in the words of the check; but the store is left."""
+    Path("config.json").write_text(json.dumps(MANY_WRONG))
+    checked = json.loads(command("check", "--config", "config.json", "--offline", "--format", "json").stdout)
+    ended = command("--config", "config.json")
+    told = [finding for finding in checked["findings"] if not finding.startswith("store_url")]
+    assert ended.status == 2
+    lines = [line for line in ended.stderr.splitlines() if " | " not in line]
+    assert sorted(lines) == sorted(told)
+    Path("broken.json").write_text("{")
+    ended = command("--config", "config.json", "--config", "broken.json")
+    assert ended.stderr == "--config broken.json: is no JSON at line 1, column 2.\n"
 
 
 def test_a_stream_that_goes_nowhere(findings: Callable[..., list[str]]) -> None:
@@ -272,7 +354,10 @@ def test_a_host_that_is_not_reached_now(check: Callable[..., Any]) -> None:
     """A warning: a run would end with 75 and could succeed in an hour. Status 0."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    settings = {"providers": {"perch": {"api_key": SECRET, "base_url": f"http://127.0.0.1:{port}"}}}
+    settings = {
+        "provider": "perch",
+        "providers": {"perch": {"api_key": SECRET, "base_url": f"http://127.0.0.1:{port}"}},
+    }
     ended = check(settings, "--format", "json")
     found = json.loads(ended.stdout)
     assert (ended.status, found["findings"]) == (0, [])
@@ -306,7 +391,7 @@ def test_certificates_that_cannot_be_used(
     """Told once, however many providers there are, and none is connected to. The sandbox takes no certificates."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "missing.pem")
     providers = {"perch": {"api_key": SECRET}, "bizmate": {"api_token": SECRET}}
-    ended = check({"providers": providers}, "--format", "json")
+    ended = check({"provider": "perch", "providers": providers}, "--format", "json")
     found = json.loads(ended.stdout)
     assert (ended.status, found["warnings"]) == (2, [])
     (finding,) = found["findings"]

@@ -386,14 +386,17 @@ FINDINGS = {
         "store_url: must be of type string.",
         (
             "streams.leads.leadid: is not one of provider, lead_id, fields, constants, nulls, unknown_fields, "
-            "version_field, coerce."
+            "version_field, coerce. Did you mean lead_id?"
         ),
         "streams.leads.nulls: must be one of omit, send, but was 'keep'.",
         "providers.generic: must be of type object.",
     ],
     "wrong providers": [
         "providers.perch.environment: must be one of production, sandbox, but was 'test'.",
-        "providers.bizmate.apikey: is not one of api_token, account, base_url, concurrency, rate_limits.",
+        (
+            "providers.bizmate.apikey: is not one of api_token, account, base_url, concurrency, rate_limits. "
+            "Did you mean api_token?"
+        ),
     ],
     "wrong files": [
         "--config missing.json: cannot be read: No such file or directory.",
