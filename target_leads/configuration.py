@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from target_leads.bootstrap import open_account
 from target_leads.config_files import ENVIRONMENT, read_config
 from target_leads.delivery.network import network_findings
-from target_leads.environment import settings_from_environment
+from target_leads.environment import read_environment, unknown_variables
 from target_leads.exceptions import SettingsError
 from target_leads.mapping import StreamMapping
 from target_leads.outlook import required_warning
@@ -80,11 +80,15 @@ class Configuration:
         for path in config_paths:
             config |= _or_findings(functools.partial(read_config, [path]), self.findings) or {}
         if ENVIRONMENT in config_paths:
-            config |= _or_findings(functools.partial(settings_from_environment, _schema()), self.findings) or {}
+            variables, told = read_environment(_schema())
+            config |= variables
+            self.findings += told
+        count = ENVIRONMENT in config_paths
+        self.warnings += unknown_settings(_schema(), config)
+        self.warnings += unknown_variables(_schema(), config, count=count)
         return {name: value for name, value in config.items() if value is not None}
 
     def _read_settings(self, config: Mapping[str, Any]) -> Settings:
-        self.warnings += unknown_settings(_schema(), config)
         beyond_our_own = list(findings_beyond_our_own(_schema(), config))
         self.findings += beyond_our_own
         if not beyond_our_own:

@@ -100,7 +100,7 @@ class Settings:
         """Settings from a configuration, defaults in the places of those that are wrong; and what is wrong."""
         properties = schema()["properties"]
         config = {name: _as_meant(value, properties.get(name, {})) for name, value in _given(config).items()}
-        errors = list(_validator().iter_errors(config))
+        errors = sorted(_validator().iter_errors(config), key=_place)  # jsonschema tells some in any order
         findings = [finding for error in errors for finding in _findings(error)]
         given = {name: setting.get("default", "") for name, setting in properties.items()} | pruned(config, errors)
         return cls._from_right(given), findings
@@ -192,6 +192,12 @@ def _as_meant(value: Any, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401 --
         except ValueError:
             return value
     return int(value) if isinstance(value, float) and value.is_integer() and "integer" in kinds else value
+
+
+def _place(error: ValidationError) -> tuple[int, str]:
+    """Where it stands, in the order of the settings."""
+    name = str(error.absolute_path[0])
+    return list(schema()["properties"]).index(name), error.json_path
 
 
 def _findings(error: ValidationError) -> Iterator[str]:

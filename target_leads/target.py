@@ -15,7 +15,7 @@ from target_leads import about
 from target_leads.batch_files import batch_records
 from target_leads.bootstrap import open_pipeline
 from target_leads.checkpoints import print_line
-from target_leads.environment import settings_from_environment
+from target_leads.environment import settings_from_environment, unknown_variables
 from target_leads.exceptions import InputError, Interrupted, SettingsError, TargetLeadsError
 from target_leads.models import Outcome, Record
 from target_leads.reader import MessageReader
@@ -75,6 +75,7 @@ class TargetLeads(Target):
         self._reader = MessageReader(should_stop=self.is_stopping)
         options.setdefault("message_reader", self._reader)
         self.append_builtin_config(self.config_jsonschema)
+        self._variables_count = parse_env_config
         settings = {
             **(config or {}),
             **(settings_from_environment(self.config_jsonschema) if parse_env_config else {}),
@@ -187,7 +188,11 @@ class TargetLeads(Target):
             findings += error.findings
         if findings and raise_errors:
             raise SettingsError(findings)
-        for sentence in unknown_settings(self.config_jsonschema, self._config):
+        unknown = [
+            *unknown_settings(self.config_jsonschema, self._config),
+            *unknown_variables(self.config_jsonschema, self._config, count=self._variables_count),
+        ]
+        for sentence in unknown:
             self.logger.warning("%s", sentence)
         return findings
 

@@ -95,8 +95,10 @@ def settings_page() -> str:
     return (
         "# Settings\n\n"
         "Made from the settings themselves by `make settings`. Give them in a file (`--config FILE`), as environment\n"
-        "variables (`--config ENV`; the name in capitals behind `TARGET_LEADS_`, objects and lists as JSON), or\n"
-        "through Meltano.\n\n"
+        "variables (`--config ENV`), or through Meltano. There is a variable for each setting whose name has no\n"
+        "dot: the name in capitals behind `TARGET_LEADS_`, objects and lists as JSON. What stands in an object is\n"
+        """given with it: `TARGET_LEADS_PROVIDERS='{"perch": {"api_key": "…"}}'`. Meltano alone, which hands the\n"""
+        "target a file, knows a variable for each name with dots as well: `TARGET_LEADS_PROVIDERS_PERCH_API_KEY`.\n\n"
         f"{table}\n"
     )
 
