@@ -72,10 +72,11 @@ def checkup(config_paths: Sequence[str], *, connects: bool) -> Checkup:
         for name, unreachable in reached(read.accounts.values()).items():
             connections[name] = unreachable.reason if unreachable else "reached"
             if unreachable:
-                words = f"{name}: {read.accounts[name].base_url} is not reached: {unreachable.reason}."
+                url, see_to = read.accounts[name].base_url, unreachable.see_to
+                advice = f"See that {see_to} is right." if see_to else "See to the network and the base URL."
                 # A run would end with 75, not 2, for what may pass.
                 (warnings if unreachable.may_pass else findings).append(
-                    f"{words} See to the network, the proxy and the base URL."
+                    f"{name}: {url} is not reached: {unreachable.reason}. {advice}"
                 )
     return Checkup(
         findings=tuple(dict.fromkeys(findings)),

@@ -364,7 +364,7 @@ def test_a_host_that_is_not_reached_now(check: Callable[..., Any]) -> None:
     assert found["warnings"] == [
         (
             f"perch: http://127.0.0.1:{port} is not reached: the host takes no connection. "
-            "See to the network, the proxy and the base URL."
+            "See to the network and the base URL."
         )
     ]
 
@@ -379,7 +379,7 @@ def test_a_handshake_that_fails_is_no_matter_of_time(check: Callable[..., Any], 
     assert found["findings"] == [
         (
             f"generic: {account['base_url']} is not reached: the host's TLS certificate or handshake is not valid: "
-            "what answers there speaks no TLS. See to the network, the proxy and the base URL."
+            "what answers there speaks no TLS. See to the network and the base URL."
         )
     ]
     assert found["providers"][0]["connection"].startswith("the host's TLS certificate or handshake is not valid")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """The first that is set counts."""
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+"""What a file of a folder is called in which OpenSSL looks for a certificate."""
+_REHASH = "Make them with openssl rehash, name a file with certificates in PEM form, or unset the variable."
 
 
 def trusted() -> ssl.SSLContext:
@@ -29,20 +33,21 @@ def trusted() -> ssl.SSLContext:
     Raises:
         SettingsError: what the environment names cannot be used.
     """
-    variable = _variable()
+    variable = certificate_variable()
     return _trusting(variable, os.environ[variable] if variable else requests.utils.DEFAULT_CA_BUNDLE_PATH)
 
 
 def certificate_findings() -> Iterator[str]:
     """What is wrong with the certificates that the environment names."""
     try:
-        if _variable():
+        if certificate_variable():
             trusted()
     except SettingsError as error:
         yield from error.findings
 
 
-def _variable() -> str:
+def certificate_variable() -> str:
+    """Name of the variable that says whose certificates are trusted; empty for none."""
     return next((name for name in _VARIABLES if os.environ.get(name)), "")
 
 
@@ -53,6 +58,8 @@ def _trusting(variable: str, path: str) -> ssl.SSLContext:
     shown = printable(path)
     try:
         is_folder = Path(path).is_dir()
+        if is_folder and not any(_HASHED.fullmatch(file.name) for file in Path(path).iterdir()):
+            raise SettingsError([f"{variable}: {shown} is a folder without certificates under their hashes. {_REHASH}"])
         context.load_verify_locations(cafile=None if is_folder else path, capath=path if is_folder else None)
     except FileNotFoundError:
         finding = f"there is no file {shown}. Name one with certificates in PEM form, or unset the variable."

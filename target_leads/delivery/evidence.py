@@ -165,10 +165,11 @@ class Evidence:
         return self._success_began_at > (attempts.first_ended_at if failing_since is None else failing_since)
 
     def _unavailable(self, attempts: Attempts) -> ProviderUnavailable:
+        see_to = attempts.verdict.see_to or self._account.base_url
         return ProviderUnavailable(
             f"{self._account.definition.name} lets no update through ({attempts.verdict.reason}, "
             f"{attempts.count} attempt{'' if attempts.count == 1 else 's'} each). Nothing is lost: "
-            f"see that {self._account.base_url} is right, or run again later, and the rest is sent then."
+            f"see that {see_to} is right, or run again later, and the rest is sent then."
         )
 
     def _wait_too_long(self, attempts: Attempts, too_long: Wait) -> ProviderUnavailable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import re
 import ssl
@@ -18,8 +19,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from target_leads.delivery.certificates import certificate_findings, trusted
-from target_leads.delivery.proxies import connections_through, proxy_for
+from target_leads.delivery.certificates import certificate_findings, certificate_variable, trusted
+from target_leads.delivery.proxies import connections_through, proxy_for, proxy_variable
 from target_leads.delivery.wire import Bounded
 from target_leads.exceptions import SettingsError
 
@@ -43,6 +44,8 @@ _HANDSHAKES = {
     "UNSUPPORTED_PROTOCOL": _OLD_TLS,
 }
 """What OpenSSL's own names for a failure mean."""
+_UNTRUSTED = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's numbers for a certificate that nobody who is trusted has signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,8 @@ class Unreachable:
     """Whether it may be otherwise in an hour, with nobody mending anything."""
     timed_out: bool = False
     """Whether it took too long."""
+    see_to: str = ""
+    """Environment variable that has to do with it; empty if it is a matter of the host alone."""
 
 
 _UNUSABLE = Unreachable(reason="the base URL cannot be used", may_pass=False)
@@ -69,6 +74,7 @@ class Way:
             SettingsError: a proxy or a file of certificates that it names cannot be used.
         """
         self._proxy = proxy_for(base_url)
+        self._proxy_variable = proxy_variable(base_url)
         trust = trusted() if base_url.startswith("https:") else None
         try:
             self._pool: Any = connections_through(self._proxy, trust).connection_from_url(base_url)
@@ -92,8 +98,17 @@ class Way:
         except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             at_proxy = bool(self._proxy) and not connection.has_connected_to_proxy
             connection.close()
-            return _why(error, "the proxy" if at_proxy else "the host")
+            return self._why(error, at_proxy=at_proxy)
         return connection
+
+    def _why(self, error: Exception, *, at_proxy: bool) -> Unreachable:
+        """Why there is no connection, and what to see to."""
+        unreachable = _why(error, "the proxy" if at_proxy else "the host")
+        see_to = self._proxy_variable
+        if isinstance(error, (ssl.SSLError, SSLError)):
+            is_trust = getattr(error, "verify_code", None) in _UNTRUSTED
+            see_to = (certificate_variable() if is_trust else "") or (self._proxy_variable if at_proxy else "")
+        return dataclasses.replace(unreachable, see_to=see_to)
 
 
 def network_findings(base_urls: Iterable[str]) -> list[str]:

@@ -32,7 +32,7 @@ def proxy_for(base_url: str) -> str:
     """
     if is_loopback(base_url):
         return ""
-    named = requests.utils.select_proxy(base_url, requests.utils.get_environ_proxies(base_url, no_proxy=None)) or ""
+    named = _named(base_url)
     proxy = named if not named or "://" in named else f"http://{named}"
     try:
         connections_through(proxy, None)
@@ -42,8 +42,21 @@ def proxy_for(base_url: str) -> str:
         finding = f"a SOCKS proxy takes the package PySocks. Install it, or give an HTTP proxy such as {_EXAMPLE}."
     else:
         return proxy
-    variable = next((name for name in _VARIABLES if os.environ.get(name) == named), _VARIABLES[0])
-    raise SettingsError([f"{variable}: {finding}"])
+    raise SettingsError([f"{_variable(named)}: {finding}"])
+
+
+def proxy_variable(base_url: str) -> str:
+    """Name of the variable that says which proxy a host is reached through; empty if it is reached without one."""
+    named = "" if is_loopback(base_url) else _named(base_url)
+    return _variable(named) if named else ""
+
+
+def _named(base_url: str) -> str:
+    return requests.utils.select_proxy(base_url, requests.utils.get_environ_proxies(base_url, no_proxy=None)) or ""
+
+
+def _variable(value: str) -> str:
+    return next((name for name in _VARIABLES if os.environ.get(name) == value), _VARIABLES[0])
 
 
 def connections_through(proxy: str, trust: ssl.SSLContext | None) -> urllib3.PoolManager:

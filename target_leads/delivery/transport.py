@@ -82,7 +82,7 @@ class Transport:
             return Failure(reason="the URL is not below the base URL")
         connection = self._connection()
         if isinstance(connection, Unreachable):
-            return Failure(reason=connection.reason, timed_out=connection.timed_out)
+            return Failure(reason=connection.reason, timed_out=connection.timed_out, see_to=connection.see_to)
         answer: Answer = Failure(reason="the connection broke, or what came is no answer", may_have_arrived=True)
         try:
             answer = self._exchange(connection, request)

@@ -117,7 +117,13 @@ def test_trusts_a_folder_of_certificates(
     (folder / "authority.pem").write_text(Path(authority_file).read_text("utf-8"), "utf-8")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder))
     server = serve(tls=tls())
-    assert isinstance(send(server.url), Failure)
+    finding = (
+        f"REQUESTS_CA_BUNDLE: {folder} is a folder without certificates under their hashes. Make them with "
+        "openssl rehash, name a file with certificates in PEM form, or unset the variable."
+    )
+    assert network_findings([]) == [finding]
+    with pytest.raises(SettingsError, match=r"^REQUESTS_CA_BUNDLE: .* is a folder without certificates"):
+        send(server.url)
     subprocess.run(["openssl", "rehash", str(folder)], check=True)  # noqa: S607 -- wherever it is installed
     assert isinstance(send(server.url), HttpResponse)
     assert network_findings([]) == []
@@ -204,8 +210,9 @@ def test_a_certificate_that_is_not_valid_gets_no_request(
 ) -> None:
     """Somebody unknown has signed it, or it is for another host, or its time is over: no byte goes there."""
     server = serve(tls=_certificate(tls, what))
-    assert send(server.url) == Failure(reason=NOT_VALID + words)
-    assert reach(server.url) == Unreachable(reason=NOT_VALID + words, may_pass=False)
+    see_to = "REQUESTS_CA_BUNDLE" if what == "of nobody" else ""
+    assert send(server.url) == Failure(reason=NOT_VALID + words, see_to=see_to)
+    assert reach(server.url) == Unreachable(reason=NOT_VALID + words, may_pass=False, see_to=see_to)
     assert server.seen == []
 
 
@@ -420,8 +427,8 @@ def test_a_proxy_that_refuses(
     words = f"HTTP/1.1 {status} Ada Lovelace\r\nx-ada: lovelace\r\ncontent-length: 3\r\n\r\nAda"
     monkeypatch.setenv("https_proxy", proxy(answer=words.encode()).url)
     reason = f"the proxy refuses with status {status}"
-    assert reach(PARTNER) == Unreachable(reason=reason, may_pass=bool(may_pass))
-    assert send(PARTNER) == Failure(reason=reason)
+    assert reach(PARTNER) == Unreachable(reason=reason, may_pass=bool(may_pass), see_to="https_proxy")
+    assert send(PARTNER) == Failure(reason=reason, see_to="https_proxy")
 
 
 @pytest.mark.parametrize(
@@ -438,7 +445,7 @@ def test_a_proxy_that_answers_nonsense(
 ) -> None:
     """It made no tunnel, so nothing has arrived."""
     monkeypatch.setenv("https_proxy", serve_raw(lambda connection: connection.sendall(answer)))
-    assert send(PARTNER) == Failure(reason="the connection to the host broke")
+    assert send(PARTNER) == Failure(reason="the connection to the host broke", see_to="https_proxy")
 
 
 @pytest.mark.parametrize(
@@ -471,15 +478,16 @@ def test_a_proxy_that_does_not_come_to_an_end(
     timed_out = "time-out" in reason
     answer = send(PARTNER, timeout_seconds=0.4 if timed_out else 10)
     over.set()
-    assert answer == Failure(reason=reason, timed_out=timed_out)
+    assert answer == Failure(reason=reason, timed_out=timed_out, see_to="https_proxy")
 
 
 def test_a_proxy_that_is_not_there(nobody: str, send: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy is named, not the host behind it."""
+    """The proxy is named, not the host behind it, and the variable that says so."""
     monkeypatch.setenv("https_proxy", nobody)
-    assert send(PARTNER) == Failure(reason="the proxy takes no connection")
-    monkeypatch.setenv("https_proxy", "http://nobody.invalid:3128")
-    assert send(PARTNER) == Failure(reason="the proxy's name is not known")
+    assert send(PARTNER) == Failure(reason="the proxy takes no connection", see_to="https_proxy")
+    monkeypatch.delenv("https_proxy")
+    monkeypatch.setenv("ALL_PROXY", "http://nobody.invalid:3128")
+    assert send(PARTNER) == Failure(reason="the proxy's name is not known", see_to="ALL_PROXY")
 
 
 @pytest.mark.parametrize("excepted", ["partner.example.com", ".example.com", "example.com", "*", "a, example.com"])

@@ -82,13 +82,14 @@ def test_a_certificate_that_is_not_valid(
     assert (ended.status, ended.stdout) == (75, "")
     assert ended.stderr.splitlines()[-1] == (
         f"generic lets no update through ({NOT_VALID}: unable to get local issuer certificate, 1 attempt each). "
-        f"Nothing is lost: see that {server.url} is right, or run again later, and the rest is sent then."
+        "Nothing is lost: see that REQUESTS_CA_BUNDLE is right, or run again later, and the rest is sent then."
     )
     checked = do(server.url, "check", "--format", "json")
     assert checked.status == 2
     (finding,) = json.loads(checked.stdout)["findings"]
-    assert finding.startswith(
-        f"generic: {server.url} is not reached: {NOT_VALID}: unable to get local issuer certificate."
+    assert finding == (
+        f"generic: {server.url} is not reached: {NOT_VALID}: unable to get local issuer certificate. "
+        "See that REQUESTS_CA_BUNDLE is right."
     )
     assert server.seen == []
 
@@ -168,7 +169,10 @@ def test_a_proxy_with_a_password(
     else:
         assert (checked.status, connection) == (2, "the proxy refuses with status 407")
         assert (ended.status, ended.stdout, len(server.seen)) == (75, "", 0)
-        assert "(the proxy refuses with status 407, 1 attempt each)" in ended.stderr.splitlines()[-1]
+        assert ended.stderr.splitlines()[-1] == (
+            "generic lets no update through (the proxy refuses with status 407, 1 attempt each). "
+            "Nothing is lost: see that https_proxy is right, or run again later, and the rest is sent then."
+        )
     assert not [line for lines in proxy.asked for line in lines if TOKEN.encode() in line]
 
 
