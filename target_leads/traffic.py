@@ -26,7 +26,7 @@ class Traffic:
     """Requests to one account and what came of them. Its gate and its jobs write it, anybody may read it."""
 
     requests: int = 0
-    """Sent so far, repeated ones and questions after jobs too."""
+    """Sent so far, repeated ones and questions after jobs too; those in vain that found no connection are none."""
     retries: int = 0
     """Of these, repetitions of one that had failed just before."""
     waited_seconds: float = 0.0

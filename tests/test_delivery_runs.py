@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import socket
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -332,6 +333,16 @@ def test_what_is_in_doubt_at_the_end_of_the_run_is_not_blamed(
         run({**generic_config, "max_tries": 1}, record("a", note="1"), state(1))
     assert states(capsys) == []
     assert rows("SELECT received, failed, unsettled, requests FROM runs") == [(1, 0, 1, 1)]
+
+
+def test_what_never_left_is_no_request(generic_config: dict[str, Any]) -> None:
+    """Of a provider that takes no connection the summary and the store tell no request."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    generic_config["providers"]["generic"]["base_url"] = f"http://127.0.0.1:{port}"
+    with pytest.raises(ProviderUnavailable, match="the host takes no connection, 1 attempt each"):
+        run({**generic_config, "max_tries": 1}, record("a", note="1"))
+    assert rows("SELECT received, unsettled, requests FROM runs") == [(1, 1, 0)]
 
 
 def test_a_404_for_every_lead_stops_at_the_reject_limit(

@@ -56,6 +56,8 @@ class Verdict:
     """Whether the provider should have fewer requests at once."""
     fate_unknown: bool = False
     """Whether the update may have been written although nothing says so."""
+    unsent: bool = False
+    """Whether no request was sent, as there was no connection."""
     see_to: str = ""
     """Environment variable that keeps requests from the provider, if one does."""
 
@@ -146,6 +148,7 @@ def _classify(
             reason=answer.reason,
             overloaded=answer.timed_out,
             fate_unknown=answer.may_have_arrived,
+            unsent=answer.unsent,
             see_to=answer.see_to,
         )
     body = body_of(answer)

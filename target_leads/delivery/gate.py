@@ -90,12 +90,16 @@ class Gate:
                 self.traffic.waited_seconds += seconds
                 self.traffic.waited_for_limits_seconds += seconds if for_limits else 0.0
 
-    def leave(self, verdict: Verdict, *, began_at: float) -> None:
-        """Note what a request came to that began at this moment of the clock's monotonic time."""
+    def leave(self, verdict: Verdict, *, began_at: float, again: bool = False) -> None:
+        """Note what a request came to that began at this moment of the clock's monotonic time, perhaps once `again`."""
         with self._changed:
             now = self._clock.monotonic()
             self._in_flight -= 1
-            self.traffic.answered(now - began_at)
+            if verdict.unsent:
+                self.traffic.requests -= 1
+                self.traffic.retries -= again
+            else:
+                self.traffic.answered(now - began_at)
             if self._limiter is not None:
                 self._limiter.answered(now, verdict.remaining_share)
             if verdict.retry_after is not None:

@@ -40,6 +40,8 @@ class Failure:
     """Whether the provider may have taken the request all the same."""
     timed_out: bool = False
     """Whether the provider took too long."""
+    unsent: bool = False
+    """Whether nothing was sent at all: there was no connection."""
     see_to: str = ""
     """Environment variable that has to do with it, if one has."""
 

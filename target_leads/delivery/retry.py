@@ -109,7 +109,8 @@ class _Tally:
     def attempt(self, attempt: Callable[[], Verdict]) -> Verdict:
         """Pass the gate, and attempt; the last verdict again if the gate stays closed."""
         longest = self._policy.max_wait_seconds
-        passage = self._gate.enter(longest - self._waited, again=self._count > 0)
+        again = self._count > 0
+        passage = self._gate.enter(longest - self._waited, again=again)
         self._waited += passage.waited_seconds
         self._held_at_gate += passage.waited_seconds
         if not passage.opened:
@@ -123,7 +124,7 @@ class _Tally:
         try:
             verdict = attempt()
         finally:
-            self._gate.leave(verdict, began_at=began_at)
+            self._gate.leave(verdict, began_at=began_at, again=again)
         self._count += 1
         self._last_began_at = began_at
         if self._count == 1:

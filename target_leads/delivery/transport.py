@@ -79,15 +79,17 @@ class Transport:
 
     def _answer(self, request: HttpRequest) -> Answer:
         if not request.url.startswith(f"{self._base_url}/"):
-            return Failure(reason="the URL is not below the base URL")
+            return Failure(reason="the URL is not below the base URL", unsent=True)
         connection = self._connection()
         if isinstance(connection, Unreachable):
-            return Failure(reason=connection.reason, timed_out=connection.timed_out, see_to=connection.see_to)
+            return Failure(
+                reason=connection.reason, timed_out=connection.timed_out, unsent=True, see_to=connection.see_to
+            )
         answer: Answer = Failure(reason="the connection broke, or what came is no answer", may_have_arrived=True)
         try:
             answer = self._exchange(connection, request)
         except _UnsendableError:
-            answer = Failure(reason="the base URL or a header cannot be used")
+            answer = Failure(reason="the base URL or a header cannot be used", unsent=True)
         except (TimeoutError, TimedOut):
             answer = Failure(reason="no answer within the time-out", may_have_arrived=True, timed_out=True)
         except (TooLongError, ProtocolError) as error:

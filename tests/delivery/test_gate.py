@@ -414,3 +414,16 @@ def test_how_long_answers_take_is_noted(gate: Callable[..., Gate], time: Time) -
         open_gate.leave(GOOD, began_at=began_at)
     assert open_gate.traffic.latency(0.5) == pytest.approx(2, rel=0.02)
     assert open_gate.traffic.latency(1) == pytest.approx(4, rel=0.02)
+
+
+def test_what_was_not_sent_is_no_request(gate: Callable[..., Gate]) -> None:
+    """An attempt that found no connection counts neither as a request nor as a repetition, and has no latency."""
+    open_gate, unsent = gate(), Verdict(kind=VerdictKind.RETRY, reason="the host takes no connection", unsent=True)
+    for again in (False, True):
+        open_gate.enter(300, again=again)
+        open_gate.leave(unsent, began_at=0, again=again)
+    traffic = open_gate.traffic
+    assert (traffic.requests, traffic.retries, traffic.latency(0.95)) == (0, 0, None)
+    open_gate.enter(300, again=True)
+    open_gate.leave(OVERLOADED, began_at=0, again=True)
+    assert (traffic.requests, traffic.retries, traffic.latency(0.95) is None) == (1, 1, False)

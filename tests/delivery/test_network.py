@@ -211,7 +211,7 @@ def test_a_certificate_that_is_not_valid_gets_no_request(
     """Somebody unknown has signed it, or it is for another host, or its time is over: no byte goes there."""
     server = serve(tls=_certificate(tls, what))
     see_to = "REQUESTS_CA_BUNDLE" if what == "of nobody" else ""
-    assert send(server.url) == Failure(reason=NOT_VALID + words, see_to=see_to)
+    assert send(server.url) == Failure(reason=NOT_VALID + words, see_to=see_to, unsent=True)
     assert reach(server.url) == Unreachable(reason=NOT_VALID + words, may_pass=False, see_to=see_to)
     assert server.seen == []
 
@@ -238,14 +238,16 @@ def test_a_host_with_nothing_newer_than_tls_1_1(
 ) -> None:
     """Nobody speaks with it, and its certificate is not to blame."""
     server = serve(tls=old_tls)
-    assert send(server.url) == Failure(reason=f"{NOT_VALID}it offers nothing newer than TLS 1.1")
+    assert send(server.url) == Failure(reason=f"{NOT_VALID}it offers nothing newer than TLS 1.1", unsent=True)
     assert server.seen == []
 
 
 def test_a_host_that_speaks_no_tls(serve: Callable[..., Server], send: Callable[..., Answer]) -> None:
     """A server of plain HTTP behind an https URL gets no request."""
     server = serve()
-    assert send(server.url.replace("http:", "https:")) == Failure(reason=f"{NOT_VALID}what answers there speaks no TLS")
+    assert send(server.url.replace("http:", "https:")) == Failure(
+        reason=f"{NOT_VALID}what answers there speaks no TLS", unsent=True
+    )
     assert server.seen == []
 
 
@@ -268,7 +270,7 @@ def test_a_handshake_has_one_time_out(drip: bytes, serve_raw: Callable[..., str]
 
     answer = send(serve_raw(treat, reads=False).replace("http:", "https:"), timeout_seconds=0.3)
     over.set()
-    assert answer == Failure(reason="no connection to the host within the time-out", timed_out=True)
+    assert answer == Failure(reason="no connection to the host within the time-out", timed_out=True, unsent=True)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +293,7 @@ def test_why_a_host_is_not_reached(
 ) -> None:
     """What may be otherwise in an hour is told from what somebody has to mend. No base URL makes a worker raise."""
     assert reach(base_url or nobody) == Unreachable(reason=reason, may_pass=bool(may_pass))
-    assert send(base_url or nobody) == Failure(reason=reason)
+    assert send(base_url or nobody) == Failure(reason=reason, unsent=True)
 
 
 def test_reaches_a_host_without_a_request(
@@ -428,7 +430,7 @@ def test_a_proxy_that_refuses(
     monkeypatch.setenv("https_proxy", proxy(answer=words.encode()).url)
     reason = f"the proxy refuses with status {status}"
     assert reach(PARTNER) == Unreachable(reason=reason, may_pass=bool(may_pass), see_to="https_proxy")
-    assert send(PARTNER) == Failure(reason=reason, see_to="https_proxy")
+    assert send(PARTNER) == Failure(reason=reason, see_to="https_proxy", unsent=True)
 
 
 @pytest.mark.parametrize(
@@ -445,7 +447,7 @@ def test_a_proxy_that_answers_nonsense(
 ) -> None:
     """It made no tunnel, so nothing has arrived."""
     monkeypatch.setenv("https_proxy", serve_raw(lambda connection: connection.sendall(answer)))
-    assert send(PARTNER) == Failure(reason="the connection to the host broke", see_to="https_proxy")
+    assert send(PARTNER) == Failure(reason="the connection to the host broke", see_to="https_proxy", unsent=True)
 
 
 @pytest.mark.parametrize(
@@ -478,16 +480,16 @@ def test_a_proxy_that_does_not_come_to_an_end(
     timed_out = "time-out" in reason
     answer = send(PARTNER, timeout_seconds=0.4 if timed_out else 10)
     over.set()
-    assert answer == Failure(reason=reason, timed_out=timed_out, see_to="https_proxy")
+    assert answer == Failure(reason=reason, timed_out=timed_out, see_to="https_proxy", unsent=True)
 
 
 def test_a_proxy_that_is_not_there(nobody: str, send: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy is named, not the host behind it, and the variable that says so."""
     monkeypatch.setenv("https_proxy", nobody)
-    assert send(PARTNER) == Failure(reason="the proxy takes no connection", see_to="https_proxy")
+    assert send(PARTNER) == Failure(reason="the proxy takes no connection", see_to="https_proxy", unsent=True)
     monkeypatch.delenv("https_proxy")
     monkeypatch.setenv("ALL_PROXY", "http://nobody.invalid:3128")
-    assert send(PARTNER) == Failure(reason="the proxy's name is not known", see_to="ALL_PROXY")
+    assert send(PARTNER) == Failure(reason="the proxy's name is not known", see_to="ALL_PROXY", unsent=True)
 
 
 @pytest.mark.parametrize("excepted", ["partner.example.com", ".example.com", "example.com", "*", "a, example.com"])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from target_leads.providers.account import Account
     from tests.delivery.conftest import Reply, Seen, Server, Time
 
-REFUSED = Failure(reason="the host takes no connection")
+REFUSED = Failure(reason="the host takes no connection", unsent=True)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_gives_up_after_the_time_out(begin: bytes, serve_raw: Callable[..., str]
     assert answer == Failure(reason="no answer within the time-out", may_have_arrived=True, timed_out=True)
 
 
-NO_URL = Failure(reason="the base URL or a header cannot be used")
+NO_URL = Failure(reason="the base URL or a header cannot be used", unsent=True)
 
 
 @pytest.mark.parametrize("value", ["line\r\nbreak", " leading", "✓"])
@@ -216,7 +216,9 @@ def test_nothing_goes_to_another_host(
     server, other = serve(), serve()
     request = HttpRequest(method="PATCH", url=url.format(server.url, other.url), headers={"x-key": "a"}, body=b"{}")
 
-    assert transport(account(server.url)).send(request) == Failure(reason="the URL is not below the base URL")
+    assert transport(account(server.url)).send(request) == Failure(
+        reason="the URL is not below the base URL", unsent=True
+    )
     assert (server.seen, other.seen) == ([], [])
 
 

@@ -516,7 +516,7 @@ def test_a_request_that_would_break_is_none(
     changes: dict[str, Any], heard: Callable[..., tuple[Answer, list[bytes]]]
 ) -> None:
     """No header and no path brings a line of its own, and nothing of it is sent."""
-    assert heard(**changes) == (Failure(reason="the base URL or a header cannot be used"), [])
+    assert heard(**changes) == (Failure(reason="the base URL or a header cannot be used", unsent=True), [])
 
 
 def test_every_sign_that_a_header_may_have_is_sent(heard: Callable[..., tuple[Answer, list[bytes]]]) -> None:
