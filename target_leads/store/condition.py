@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from target_leads.exceptions import SettingsError
 from target_leads.redaction import without_secrets
 from target_leads.store.engine import engine_of
-from target_leads.store.errors import words_of
+from target_leads.store.errors import advice_on, words_of
 from target_leads.store.migration import newer_store
 from target_leads.store.ownership import stranger
 from target_leads.store.tables import VERSION, metadata, versions
@@ -58,7 +58,7 @@ def condition_of(store_url: str, *, seconds: int = _SECONDS) -> Condition:
             findings += [finding] if (finding := stranger(connection)) else []
             version = None if findings else _version(connection)
     except SQLAlchemyError as error:
-        findings, version = [f"cannot be used: {words_of(error)}. See that it is not damaged, and not locked"], None
+        findings, version = [f"cannot be used: {words_of(error)}. {advice_on(error)}"], None
     finally:
         engine.dispose()
     if findings:
@@ -100,6 +100,9 @@ def _postgresql(connection: Connection) -> Iterator[str]:
         if not connection.scalar(may, {"name": name}):
             yield f"may not be written: the user lacks rights on {name}. Grant it {', '.join(_NEEDED)}"
     if there != metadata.tables.keys():
+        if connection.exec_driver_sql("SELECT current_schema()").scalar() is None:
+            yield "lacks its schema: search_path names none. Make it (CREATE SCHEMA), or see that search_path is right"
+            return
         create = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
         if not connection.exec_driver_sql(create).scalar():
             yield "lacks tables, and the user may not make them. Grant it CREATE on the schema in its search_path"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 keep_quiet("sqlalchemy.engine.Engine", up_to=logging.DEBUG)
 
 _LOOK_AGAIN_SECONDS = 0.02
+_ASYNC_DRIVERS = frozenset({"aiosqlite", "asyncpg", "psycopg_async"})
 _EXAMPLE_FILE = "Give one such as sqlite:///target-leads.db."
 _EXAMPLES = "sqlite:///target-leads.db or postgresql://user@host/database"
 _POSTGRES_HINT = "For PostgreSQL write postgresql://, and install target-leads with its extra postgres."
@@ -103,9 +104,10 @@ def _url(store_url: str) -> URL:
     except (ArgumentError, ValueError):  # the latter for a port that is no number
         message = f"store_url: is no SQLAlchemy URL. Give one such as {_EXAMPLES}."
         raise SettingsError([message]) from None
-    if "@" in (url.host or ""):  # the driver would tell the rest of the password as a part of the host's name
-        raise SettingsError(["store_url: a sign such as @ in the user or the password must be quoted (%40)."])
     backend = url.get_backend_name()
+    after_user = f"{url.host} {url.database if backend == 'postgresql' else ''}"
+    if "@" in after_user:  # the driver would tell a part of the password as the host's name
+        raise SettingsError(["store_url: a sign such as @ in the user or the password must be quoted (%40)."])
     if backend == "sqlite" and url.query:  # such as uri=true, which would open another file than the one made private
         raise SettingsError([f"store_url: a SQLite URL takes no query. {_EXAMPLE_FILE}"])
     if backend == "sqlite" and url.database in {None, "", ":memory:"}:
@@ -114,6 +116,9 @@ def _url(store_url: str) -> URL:
         )
     if backend not in BACKENDS:
         message = f"store_url: must be SQLite or PostgreSQL, but was {backend}. Give one such as {_EXAMPLES}."
+        raise SettingsError([message])
+    if url.drivername.partition("+")[2] in _ASYNC_DRIVERS:
+        message = f"store_url: {url.drivername} is a driver for asynchronous programs. Write {backend}:// instead."
         raise SettingsError([message])
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 

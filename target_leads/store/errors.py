@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -14,6 +15,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_QUESTION = re.compile(r" Is the server running .*\?")
+_MAKE_ROOM = "Make room for it"
+_USER = "See that user and password in store_url are right"
+_STATES = {
+    "3F000": (
+        "there is no schema such as search_path names",
+        "Make it (CREATE SCHEMA), or see that search_path in store_url is right",
+    ),
+    "25006": ("it may only be read", "Name the primary server, and a user who may write"),
+    "42501": ("its user lacks rights", "Grant the user in store_url rights on its tables, and CREATE on its schema"),
+    "42P01": ("one of its tables is gone", "Restore it from a backup, or name another store"),
+    "53100": ("its disk is full", _MAKE_ROOM),
+    "55P03": ("another program keeps it locked", "See which, and that it ends"),
+}
+"""What PostgreSQL's numbers mean, and what is to be done."""
+_ADVICE = {
+    r"role .* does not exist|authentication failed|no password|pg_hba": _USER,
+    r"database .* does not exist": "See that the database in store_url is right, or make it",
+    r"connection .*failed|resolve host|connection timeout|closed": (
+        "See that its server runs, and that host and port in store_url are right"
+    ),
+    r"locked": "See that no other program keeps it locked",
+    r"is full": _MAKE_ROOM,
+    r"malformed|not a database|no such (table|column)": "Restore it from a backup, or move it away",
+    r"readonly|unable to open": "See that it is a file, and that it and its folder may be written",
+}
+"""By words of SQLite, or of a server that lets nobody in; the first that fit."""
+_ANY_ADVICE = "See that it exists, is not full, damaged or locked by another program"
+
+
 @contextlib.contextmanager
 def store_errors(store_url: str) -> Iterator[None]:
     """Turn a database error into one that says what to do and holds no value."""
@@ -22,8 +53,7 @@ def store_errors(store_url: str) -> Iterator[None]:
     except SQLAlchemyError as error:
         message = (
             f"The store {without_secrets(store_url)} cannot be used: {words_of(error)}. "
-            "No STATE was printed for what it does not hold. See that it exists, "
-            "is not full, damaged or locked by another program, then run again."
+            f"No STATE was printed for what it does not hold. {advice_on(error)}, then run again."
         )
         raise StoreError(message) from None
 
@@ -34,5 +64,17 @@ def words_of(error: SQLAlchemyError) -> str:
         return type(error).__name__
     # SQLite's messages hold no values. A server's may quote a row, but not before the first statement.
     if type(error.orig).__module__.startswith("sqlite3") or error.statement is None:
-        return " ".join(str(error.orig).split()).rstrip(".")
-    return type(error.orig).__name__
+        return _QUESTION.sub("", " ".join(str(error.orig).split())).rstrip(".")
+    return _STATES.get(_state(error), ("", ""))[0] or type(error.orig).__name__
+
+
+def advice_on(error: SQLAlchemyError) -> str:
+    """What is to be done, as a sentence without its end."""
+    said = words_of(error)
+    by_state = _STATES.get(_state(error), ("", ""))[1]
+    return by_state or next((advice for words, advice in _ADVICE.items() if re.search(words, said)), _ANY_ADVICE)
+
+
+def _state(error: SQLAlchemyError) -> str:
+    """The server's number for what is wrong; empty if there is none."""
+    return getattr(error.orig, "sqlstate", None) or "" if isinstance(error, DBAPIError) else ""

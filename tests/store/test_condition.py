@@ -94,7 +94,7 @@ def test_an_empty_database_stays_empty(store_url: str, tmp_path: Path) -> None:
             "sqlite:////tmp",
             (
                 "store_url: sqlite:////tmp cannot be used: unable to open database file. "
-                "See that it is not damaged, and not locked."
+                "See that it is a file, and that it and its folder may be written."
             ),
         ),
         (
@@ -106,7 +106,11 @@ def test_an_empty_database_stays_empty(store_url: str, tmp_path: Path) -> None:
         ),
         (
             "postgresql://ada:kept-to-myself@127.0.0.1:1/leads",
-            "store_url: postgresql://127.0.0.1:1/leads cannot be used: ",
+            (
+                "store_url: postgresql://127.0.0.1:1/leads cannot be used: connection failed: connection to server at "
+                '"127.0.0.1", port 1 failed: Connection refused. '
+                "See that its server runs, and that host and port in store_url are right."
+            ),
         ),
     ],
 )
@@ -129,7 +133,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
     assert "is damaged: " in finding or "malformed" in finding
     path.write_bytes(b"no database at all" * 100)
     (finding,) = condition_of(f"sqlite:///{path}").findings
-    assert "file is not a database" in finding
+    assert finding.endswith("file is not a database. Restore it from a backup, or move it away.")
 
 
 def test_damage_far_from_where_a_run_begins(tmp_path: Path) -> None:
@@ -151,7 +155,15 @@ def test_a_locked_file(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         (finding,) = condition_of(f"sqlite:///{path}", seconds=0).findings
-    assert "cannot be used: database is locked" in finding
+    assert finding.endswith("cannot be used: database is locked. See that no other program keeps it locked.")
+
+
+def test_a_schema_that_is_not_there(postgresql_url: str) -> None:
+    """That is another thing than a schema in which the user may make nothing."""
+    (finding,) = condition_of(f"{postgresql_url}_not").findings
+    assert finding.endswith(
+        " lacks its schema: search_path names none. Make it (CREATE SCHEMA), or see that search_path is right."
+    )
 
 
 def test_a_server_that_may_only_be_read(postgresql_url: str) -> None:

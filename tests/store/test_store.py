@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import simplejson
 from msgspec import structs
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from target_leads.exceptions import SettingsError, StoreError
@@ -268,8 +268,14 @@ def test_a_database_error_shows_no_value(store: Store, store_url: str) -> None:
     assert raised.value.exit_status == 1
     assert raised.value.__suppress_context__
     assert SECRET not in str(raised.value)
-    words = "no such table: outcomes" if store_url.startswith("sqlite") else "UndefinedTable"
-    assert f" cannot be used: {words}. No STATE was printed for what it does not hold. " in str(raised.value)
+    words, advice = (
+        ("no such table: outcomes", "Restore it from a backup, or move it away")
+        if store_url.startswith("sqlite")
+        else ("one of its tables is gone", "Restore it from a backup, or name another store")
+    )
+    assert str(raised.value).endswith(
+        f" cannot be used: {words}. No STATE was printed for what it does not hold. {advice}, then run again."
+    )
 
 
 def test_an_unforeseen_database_error_shows_no_value_either(store_url: str) -> None:
@@ -454,6 +460,18 @@ EXAMPLES = "Give one such as sqlite:///target-leads.db or postgresql://user@host
             f"store_url: must be SQLite or PostgreSQL, but was oracle. {EXAMPLES}",
         ),
         (
+            f"postgresql+asyncpg://user:{SECRET}@host/db",
+            "store_url: postgresql+asyncpg is a driver for asynchronous programs. Write postgresql:// instead.",
+        ),
+        (
+            f"sqlite+aiosqlite:///{SECRET}.db",
+            "store_url: sqlite+aiosqlite is a driver for asynchronous programs. Write sqlite:// instead.",
+        ),
+        (
+            f"postgresql://user:a@{SECRET}/b@host/db",
+            "store_url: a sign such as @ in the user or the password must be quoted (%40).",
+        ),
+        (
             f"postgresql+none://user:{SECRET}@host/db",
             (
                 "store_url: the driver of postgresql+none is not installed. "
@@ -477,7 +495,40 @@ def test_a_server_that_cannot_be_reached() -> None:
         with pytest.raises(StoreError) as raised:
             Store(f"postgresql://user:{SECRET}@127.0.0.1:{port}/db", now=lambda: NOW)
     assert str(raised.value).startswith(f"The store postgresql://127.0.0.1:{port}/db cannot be used: ")
-    assert "Connection refused" in str(raised.value)
+    assert str(raised.value).endswith(
+        "Connection refused. No STATE was printed for what it does not hold. "
+        "See that its server runs, and that host and port in store_url are right, then run again."
+    )
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "advice"),
+    [
+        (
+            {"username": "nobody_of_this_name", "password": SECRET},
+            '"nobody_of_this_name"',
+            "See that user and password in store_url are right",
+        ),
+        (
+            {"database": "none_of_this_name"},
+            'database "none_of_this_name" does not exist',
+            "See that the database in store_url is right, or make it",
+        ),
+        (
+            {"query": {"options": "-csearch_path=none_of_this_name"}},
+            "there is no schema such as search_path names",
+            "Make it (CREATE SCHEMA), or see that search_path in store_url is right",
+        ),
+    ],
+)
+def test_a_url_that_leads_to_nothing(change: dict[str, Any], words: str, advice: str, postgresql_url: str) -> None:
+    """What is to be done fits what the server says; no part of the password is told."""
+    url = make_url(postgresql_url).set(**change).render_as_string(hide_password=False)
+    with pytest.raises(StoreError) as raised:
+        Store(url, now=lambda: NOW)
+    assert words in str(raised.value)
+    assert str(raised.value).endswith(f" No STATE was printed for what it does not hold. {advice}, then run again.")
     assert SECRET not in str(raised.value)
 
 
