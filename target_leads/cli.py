@@ -68,6 +68,9 @@ def target_leads(
     version: bool,
 ) -> None:
     """Deliver lead updates, read as Singer messages, to partner APIs."""
+    if about_format and not about:
+        message = "--format says how --about prints. Give --about as well."
+        raise click.UsageError(message)
     if version:
         click.echo(f"target-leads v{metadata.version('target-leads')}, Meltano SDK v{metadata.version('singer-sdk')}")
     elif about and about_format == "meltano":

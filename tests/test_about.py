@@ -103,3 +103,11 @@ def test_settings_of_the_sdk_are_checked(config: dict[str, Any], finding: str) -
     schema = complete_schema()
     TargetLeads.append_builtin_config(schema)
     assert list(findings_beyond_our_own(schema, config)) == [finding]
+
+
+def test_a_format_for_nothing(command: Callable[..., Any]) -> None:
+    """It says how --about prints; without that it begins no run."""
+    for arguments in (("--format", "meltano"), ("--format", "json", "runs", "list")):
+        ended = command(*arguments)
+        assert (ended.status, ended.stdout) == (2, "")
+        assert ended.stderr.endswith("Error: --format says how --about prints. Give --about as well.\n")

@@ -294,6 +294,9 @@ def test_discarding_asks_first(shop: Shop) -> None:
     declined = shop.command("dead-letters", "discard", "--because", "test data", text="n\n")
     assert declined.returncode == 1
     assert declined.stderr.endswith("Nothing was discarded.\n")
+    unasked = shop.command("dead-letters", "discard", "--because", "test data")
+    assert unasked.returncode == 2
+    assert unasked.stderr.endswith("\nError: There is nobody to ask. Give --yes to discard without a question.\n")
     assert shop.command("dead-letters", "discard", "--because", "test data", "--id", "1", "--yes").stdout == (
         "Discarded 1 of 1 dead letter.\n"
     )

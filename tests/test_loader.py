@@ -181,7 +181,7 @@ MANY = {"max_items": 10, "items_at": ""}
         (("base_url",), "http://127.example.com", "$.base_url: must be https, as credentials travel to it."),
         (("base_url",), "https://u:p@x.example.com", "$.base_url: must hold no user, password, query or fragment;"),
         (("base_url",), "https://{x}.example.com", "$.base_url: is no URL that a request can go to;"),
-        (("base_url",), {"setting": "token"}, "$.base_url: {'setting': 'token'} is not valid under any"),
+        (("base_url",), {"setting": "token"}, '$.base_url: {"setting": "token"} is not valid under any'),
         (
             ("base_url",),
             {"setting": "token", "urls": {"a": "https://x.example.com"}},
@@ -232,9 +232,9 @@ MANY = {"max_items": 10, "items_at": ""}
             "/{lead_id}/{token!r}",
             "$.update.path: {token!r} is neither a setting nor one of lead_id",
         ),
-        (("update", "method"), "DELETE", "$.update.method: 'DELETE' is not one of ['PATCH', 'PUT', 'POST']"),
-        (("update", "method"), "patch", "$.update.method: 'patch' is not one of ['PATCH', 'PUT', 'POST']"),
-        (("update", "fields"), "some", "$.update.fields: 'some' is not one of ['partial', 'whole']"),
+        (("update", "method"), "DELETE", "$.update.method: 'DELETE' is not one of PATCH, PUT, POST"),
+        (("update", "method"), "patch", "$.update.method: 'patch' is not one of PATCH, PUT, POST"),
+        (("update", "fields"), "some", "$.update.fields: 'some' is not one of partial, whole"),
         (("update", "envelope"), "", "$.update.envelope: '' should be non-empty"),
         (("update", "responses", "success_body"), 5, "$.update.responses.success_body: 5 is not of type"),
         (
@@ -290,7 +290,7 @@ MANY = {"max_items": 10, "items_at": ""}
             {"error_codes": {"at": ["/code"], "codes": []}},
             "$.update.responses.error_codes.codes: [] should be non-empty",
         ),
-        (("read",), READ | {"method": "POST"}, "$.read.method: 'POST' is not one of ['GET']"),
+        (("read",), READ | {"method": "POST"}, "$.read.method: 'POST' is not one of GET"),
         (("read",), READ | {"lead_at": "data"}, "$.read.lead_at: 'data' does not match"),
         (("read",), READ | {"path": "/l"}, "$.read.path: must hold {lead_id}"),
         (("read",), READ | {"query": {"q": "{x}"}}, "$.read.query.q: {x} is neither a setting nor one of lead_id"),
@@ -520,7 +520,7 @@ def test_an_example_that_is_no_record(folder: Path) -> None:
         (("status",), 99, "$.status: 99 is less than the minimum of 100"),
         (("status",), "200", "$.status: '200' is not of type 'integer'"),
         (("outcome",), "invalid", "$.outcome: 'invalid' is not one of"),
-        (("call",), "delete", "$.call: 'delete' is not one of ['update', 'read', 'job']"),
+        (("call",), "delete", "$.call: 'delete' is not one of update, read, job"),
         (("text",), "x", "$: "),
         (("headers",), {"retry-after": 1}, "$.headers['retry-after']: 1 is not of type 'string'"),
         (("sandbox",), {}, "$.sandbox: {} should be non-empty"),
@@ -615,7 +615,7 @@ LABELLED = {"enum": ["open", "Won", 7], "labels": {"New": "open"}}
         ({"open": 7}, "$.properties.stage.labels['open']: but for upper and lower case it is a name of 'open' already"),
         ({}, "$.properties.stage.labels: {} should be non-empty"),
         ({"": "open"}, "$.properties.stage.labels: '' should be non-empty"),
-        (["New"], "$.properties.stage.labels: ['New'] is not of type 'object'"),
+        (["New"], "$.properties.stage.labels: [\"New\"] is not of type 'object'"),
     ],
 )
 def test_labels_that_cannot_be(folder: Path, labels: Any, finding: str) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_leads.commands.exit_statuses import exit_status_in_words
 from target_leads.providers import load_all
 from target_leads.sandbox import Arrival, Emulator, Interference, running
 from target_leads.store import Store
@@ -199,6 +200,18 @@ def test_a_run_that_ended_badly(past: Past, look: Callable[..., Any]) -> None:
     assert steady(look("runs", "show", past.run_ids[3], columns=80).stdout, past).endswith(OUTAGE_AT_80)
 
 
+def test_a_run_in_which_too_much_was_refused() -> None:
+    """What stopped it may have been one of three things, and what is to be done fits each."""
+    status = exit_status_in_words(3)
+    assert status.meaning == (
+        "More was refused than reject_limit allows, nothing but dead letters came of it, or it was a replay of which "
+        "some were refused again."
+    )
+    assert status.next_step == (
+        "Mend the commonest reason, or raise reject_limit, and run again: what no STATE covers comes again."
+    )
+
+
 def test_a_run_for_scripts(past: Past, look: Callable[..., Any]) -> None:
     """With its reasons, in the shape that they have in the report."""
     shown = json.loads(look("runs", "show", past.run_ids[2], "--format", "json").stdout)
@@ -210,7 +223,7 @@ def test_a_run_for_scripts(past: Past, look: Callable[..., Any]) -> None:
 def test_a_run_that_cannot_be_found(past: Past, look: Callable[..., Any]) -> None:
     """None begins so: status 1. More than one: status 2, and they are named."""
     missing = look("runs", "show", "nothing")
-    assert (missing.status, missing.stdout, missing.stderr) == (1, "", "There is no run nothing.\n")
+    assert (missing.status, missing.stdout, missing.stderr) == (1, "", "Error: there is no run nothing.\n")
     several = look("runs", "show", "")
     assert several.status == 2
     assert several.stderr.startswith(f"Error: More than one run begins with '', such as {past.run_ids[-1]}, ")
@@ -297,7 +310,7 @@ def test_a_lead_with_an_id_that_moves_cursors(look: Callable[..., Any]) -> None:
     assert "invalid" in look("history", CONTROL).stdout
     missing = look("history", f"{CONTROL}!")
     assert (missing.status, missing.stdout) == (1, "")
-    assert missing.stderr == "Nothing is known of the lead L\\x1b[2J\\n1!.\n"
+    assert missing.stderr == "Error: nothing is known of the lead L\\x1b[2J\\n1!.\n"
 
 
 def test_a_history_for_scripts(past: Past, look: Callable[..., Any]) -> None:

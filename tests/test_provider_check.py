@@ -146,7 +146,7 @@ def test_what_needs_no_more_than_what_is_right(broken: Callable[..., list[str]])
         ("responses/not_found.json", ("outcome",), "delivered"),
     ) == [
         "provider.json: $.title: '' should be non-empty",
-        "provider.json: $.update.method: 'GET' is not one of ['PATCH', 'PUT', 'POST']",
+        "provider.json: $.update.method: 'GET' is not one of PATCH, PUT, POST",
         (
             "provider.json: $.base_url.urls.production: must be https, as credentials travel to it. Plain http is for "
             "loopback only, not for api.example.com."

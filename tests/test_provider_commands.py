@@ -25,9 +25,9 @@ PERCH = Path(str(bundled()["perch"].folder))
 
 
 def test_the_list_at_80_columns(command: Callable[..., Any]) -> None:
-    """Names, titles, and the settings without which there is nothing to do."""
+    """Names, titles, and the settings without which there is nothing to do; that there is more is said."""
     ended = command("providers", "list", columns=80)
-    assert (ended.status, ended.stderr) == (0, "")
+    assert (ended.status, ended.stderr) == (0, "On a wider screen there is more: documentation.\n")
     assert ended.stdout.splitlines() == [
         "name             title                                  needs",
         "bizmate          Bizcap Bizmate CRM Partner API         api_token",
@@ -176,7 +176,7 @@ def test_one_that_does_not_exist(command: Callable[..., Any]) -> None:
     ended = command("providers", "show", "pearch")
     assert (ended.status, ended.stdout) == (1, "")
     assert ended.stderr == (
-        "There is no provider pearch; there are bizmate, connect2capital, perch, powerchord, propexo_entrata. "
+        "Error: there is no provider pearch; there are bizmate, connect2capital, perch, powerchord, propexo_entrata. "
         "Did you mean perch?\n"
     )
 

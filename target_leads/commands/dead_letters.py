@@ -84,7 +84,7 @@ def show(context: click.Context, *, dead_letter_id: int, config_paths: tuple[str
     with opened_store(config_paths) as store:
         letter = store.open_dead_letter(dead_letter_id)
     if letter is None:
-        click.echo(f"There is no open dead letter {dead_letter_id}.", err=True)
+        click.echo(f"Error: there is no open dead letter {dead_letter_id}.", err=True)
         context.exit(1)
     row = {**_row(letter), "created_at": moment_text(letter.created_at)}
     if as_format == "json":
@@ -148,7 +148,7 @@ def discard(
     with opened_store(config_paths) as store:
         ids = [letter.dead_letter_id for letter in store.dead_letters(which)]
         letters = f"{len(ids)} dead letter{'' if len(ids) == 1 else 's'}"
-        if ids and not yes and not click.confirm(f"Discard {letters}, never to be sent?", err=True):
+        if ids and not yes and not _is_confirmed(f"Discard {letters}, never to be sent?"):
             click.echo("Nothing was discarded.", err=True)
             context.exit(1)
         discarded = store.discard(ids, because=because)
@@ -156,6 +156,22 @@ def discard(
         print_json({"found": len(ids), "discarded": discarded})
     else:
         click.echo(f"Discarded {discarded} of {letters}." if ids else _NONE)
+
+
+def _is_confirmed(question: str) -> bool:
+    """Ask.
+
+    Raises:
+        click.ClickException: nobody is there to answer.
+    """
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            click.echo(err=True)
+            message = "There is nobody to ask. Give --yes to discard without a question."
+            raise click.ClickException(message) from None
+        raise
 
 
 def _refuse_dry_run(context: click.Context, config_paths: tuple[str, ...], what_is_done: str) -> None:

@@ -34,8 +34,9 @@ _STATUSES = {
     ),
     3: ExitStatus(
         short="too much refused",
-        meaning="More was refused than reject_limit allows, or nothing but dead letters came of it.",
-        next_step="Mend the commonest reason below, and run again. No STATE covers what came after.",
+        meaning="More was refused than reject_limit allows, nothing but dead letters came of it, or it was a replay of "
+        "which some were refused again.",
+        next_step="Mend the commonest reason, or raise reject_limit, and run again: what no STATE covers comes again.",
     ),
     4: ExitStatus(
         short="credentials refused",

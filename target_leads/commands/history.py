@@ -45,7 +45,7 @@ def history(
         _print_words(found)
     if not found:
         at = f" at {cell_text(provider)}" if provider else ""
-        click.echo(f"Nothing is known of the lead {cell_text(lead_id)}{at}.", err=True)
+        click.echo(f"Error: nothing is known of the lead {cell_text(lead_id)}{at}.", err=True)
         context.exit(_NOT_FOUND)
 
 

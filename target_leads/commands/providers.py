@@ -80,7 +80,8 @@ def show(
     known = _definitions(config_paths, provider_paths)
     if name not in known:
         hint = did_you_mean(name, known)
-        click.echo(f"There is no provider {cell_text(name)}; there are {', '.join(sorted(known))}.{hint}", err=True)
+        there_are = ", ".join(sorted(known))
+        click.echo(f"Error: there is no provider {cell_text(name)}; there are {there_are}.{hint}", err=True)
         context.exit(_NOT_FOUND)
     definition = known[name]
     fields = fields_of(definition)

@@ -65,7 +65,8 @@ def show(context: click.Context, *, run: str, config_paths: tuple[str, ...], as_
         first = ", ".join(each.run_id for each in found)
         raise SettingsError([f"More than one run begins with {run!r}, such as {first}. Give more of the id."])
     if not found:
-        click.echo("There was no run yet." if run == _LATEST else f"There is no run {cell_text(run)}.", err=True)
+        words = "there was no run yet" if run == _LATEST else f"there is no run {cell_text(run)}"
+        click.echo(f"Error: {words}.", err=True)
         context.exit(_NOT_FOUND)
     if as_format == "json":
         print_json({**_as_json(found[0]), "reasons": [asdict(reason) for reason in reasons]})

@@ -48,8 +48,9 @@ def print_table(
 ) -> None:
     """Print rows as a table that fits the screen; nothing is cut off.
 
-    Where it does not fit, columns that are `optional` are left out, the last of them first; `prose`, else the last
-    column, is wrapped, or stands beneath its row. Where the output is no terminal a row is one line, however long.
+    Where it does not fit, columns that are `optional` are left out, the last of them first; that is said. `prose`, else
+    the last column, is wrapped, or stands beneath its row. Where the output is no terminal a row is one line, however
+    long.
     """
     prose = columns[-1:] if prose is None else prose
     width = screen_width()
@@ -62,6 +63,8 @@ def print_table(
     chosen = candidates[0] if width is None else [*fitting, candidates[-1]][0]
     for line in chosen.lines(width):
         click.echo(line.rstrip())
+    if left_out := [column.replace("_", " ") for column in columns if column not in chosen.columns]:
+        click.echo(f"On a wider screen there is more: {', '.join(left_out)}.", err=True)
 
 
 def screen_width() -> int | None:

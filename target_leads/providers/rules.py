@@ -67,7 +67,7 @@ def _label_findings(schema: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the words that are no JSON Schema's own: `labels` and `leadingZeros`."""
     words = compiled(_read("provider.schema.json")["$defs"]["lead_schema"])
     for place, part in _parts("$", schema):
-        broken = [f"{place}{error.json_path[1:]}: {error.message}" for error in words.iter_errors(part)]
+        broken = [f"{place}{error.json_path[1:]}: {_message(error)}" for error in words.iter_errors(part)]
         yield from broken
         if "labels" not in part or broken:
             continue
@@ -148,7 +148,18 @@ def _broken(meta_schema: str, data: object) -> Iterator[str]:
 
 
 def _in_words(errors: Iterable[ValidationError]) -> list[str]:
-    return [f"{error.json_path}: {error.message}" for error in sorted(errors, key=lambda error: error.json_path)]
+    return [f"{error.json_path}: {_message(error)}" for error in sorted(errors, key=lambda error: error.json_path)]
+
+
+def _message(error: ValidationError) -> str:
+    """What jsonschema says, with values as JSON has them, not Python."""
+    message = error.message
+    if not isinstance(error.instance, (str, int, float)) or isinstance(error.instance, bool):
+        message = message.replace(repr(error.instance), json.dumps(error.instance, ensure_ascii=False), 1)
+    if isinstance(error.validator_value, list):
+        allowed = (each if isinstance(each, str) else json.dumps(each) for each in error.validator_value)
+        message = message.replace(repr(error.validator_value), ", ".join(allowed))
+    return message
 
 
 def _inconsistencies(data: Mapping[str, Any], broken: Collection[str]) -> Iterator[str]:
@@ -247,7 +258,7 @@ def _schemas(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _schema_findings(path: str, schema: Any) -> Iterator[str]:  # noqa: ANN401 -- a JSON Schema is any JSON
     """What is wrong with a JSON Schema that stands at a path."""
     errors = list(_schema_of_schemas().iter_errors(schema))
-    yield from dict.fromkeys(f"{path}{error.json_path[1:]}: {error.message}" for error in errors)
+    yield from dict.fromkeys(f"{path}{error.json_path[1:]}: {_message(error)}" for error in errors)
     if errors:
         schema = pruned(schema, errors)
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
