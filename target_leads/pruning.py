@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from target_leads.redaction import unknown_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jsonschema import ValidationError
 
@@ -20,7 +19,7 @@ def pruned(document: Any, errors: Iterable[ValidationError]) -> Any:  # noqa: AN
 
     A list goes as a whole: without one of its items the others would stand at other places.
     """
-    kept = copy.deepcopy(document)
+    kept = document
     for error in errors:
         path = [*error.absolute_path]
         if error.validator == "additionalProperties" and isinstance(error.schema, dict):
@@ -28,20 +27,14 @@ def pruned(document: Any, errors: Iterable[ValidationError]) -> Any:  # noqa: AN
             for name in unknown_names(error.schema, there):
                 kept = _without(kept, [*path, name])
         elif error.validator not in _OF_WHAT_IS_MISSING:
-            kept = _without(kept, path)
+            kept = _without(kept, path) if path else {}
     return kept
 
 
-def _without(document: Any, path: Sequence[str | int]) -> Any:  # noqa: ANN401 -- any JSON
-    """The same object without what stands at a path, if it still does; without a path nothing of it is left."""
-    inner, parent, name = document, None, None
-    for step in path:
-        if not isinstance(inner, dict):
-            break
-        if step not in inner:
-            return document
-        inner, parent, name = inner[step], inner, step
-    if parent is None:
-        return {}
-    del parent[name]
-    return document
+def _without(document: Mapping[str | int, Any], path: Sequence[str | int]) -> Mapping[str | int, Any]:
+    """The object without what stands at a path, if it still does. Copied on the way alone: it may be nested deeply."""
+    name, *rest = path
+    inner = document.get(name)
+    if rest and isinstance(inner, dict):
+        return {**document, name: _without(inner, rest)}
+    return {key: value for key, value in document.items() if key != name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
@@ -155,7 +156,8 @@ def _message(error: ValidationError) -> str:
     """What jsonschema says, with values as JSON has them, not Python."""
     message = error.message
     if not isinstance(error.instance, (str, int, float)) or isinstance(error.instance, bool):
-        message = message.replace(repr(error.instance), json.dumps(error.instance, ensure_ascii=False), 1)
+        with contextlib.suppress(RecursionError):  # JSON is read deeper than it is written
+            message = message.replace(repr(error.instance), json.dumps(error.instance, ensure_ascii=False), 1)
     if isinstance(error.validator_value, list):
         allowed = (each if isinstance(each, str) else json.dumps(each) for each in error.validator_value)
         message = message.replace(repr(error.validator_value), ", ".join(allowed))
