@@ -383,8 +383,8 @@ def test_the_counts_of_the_run_do_not_change(store: Store, open_store: Callable[
     begin(store, A)
     following = open_store()
     assert following.settle_job("run-2", ended(A))
-    run = following.run("run-2")
-    assert (run["received"], run["delivered"]) == (0, 0)
+    (run,) = following.past.runs_beginning_with("run-2", most=2)
+    assert (run.received, run.outcomes["delivered"]) == (0, 0)
 
 
 # What the end of a job says of its lead
