@@ -14,20 +14,16 @@ from target_leads.providers.definition import (
     SettingDefinition,
     UpdateCall,
 )
-from target_leads.providers.loader import (
-    bundled,
-    folders_at,
-    load,
-    load_all,
+from target_leads.providers.folder import (
     load_example,
     load_folder,
     load_responses,
-    load_right,
     name_in,
     read_example,
     read_folder,
     read_responses,
 )
+from target_leads.providers.loader import bundled, folders_at, load, load_all, load_right
 from target_leads.providers.place import Place
 from target_leads.providers.validation import LeadSchema
 
