@@ -317,7 +317,9 @@ def test_a_mistake_in_the_definition(folder: Path, path: tuple[str, ...], value:
     assert findings[0].startswith(f"{file}: {finding}")
 
 
-@pytest.mark.parametrize("name", json.loads((GENERIC / "provider.json").read_text()).keys() - {"$comment", "settings"})
+@pytest.mark.parametrize(
+    "name", sorted(json.loads((GENERIC / "provider.json").read_text()).keys() - {"$comment", "settings"})
+)
 def test_a_part_that_every_definition_needs(folder: Path, name: str) -> None:
     """Each part without which no request could be made is required."""
     data = json.loads((folder / "provider.json").read_text())
