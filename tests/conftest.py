@@ -85,6 +85,13 @@ def postgresql_url(postgresql_server: Engine) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def folder_of_all(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that every process of this session finds, for what is to be made once."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel and the sdist of this checkout, built once."""
     folder = tmp_path_factory.mktemp("dist")

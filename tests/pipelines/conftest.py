@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 from target_leads.providers import load_all
 from target_leads.sandbox import SCENARIOS, Emulator
 from tests.machine import lacks
+from tests.sharing import one_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,23 +68,28 @@ def meltano() -> Path:
     """Meltano's command, in an environment of its own that the next session finds again."""
     venv = _KEPT / f"meltano-{sys.version_info.major}.{sys.version_info.minor}"
     command = venv / "bin" / "meltano"
-    if not command.exists():
-        install = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", _MELTANO]
-        for step in ([sys.executable, "-m", "venv", "--clear", venv], install):
-            if subprocess.run(step, check=False).returncode != 0:
-                lacks("Meltano could not be installed from the package index: see what pip said")
+    with one_at_a_time(_KEPT / f"{venv.name}.lock"):
+        if not command.exists():
+            install = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", _MELTANO]
+            for step in ([sys.executable, "-m", "venv", "--clear", venv], install):
+                if subprocess.run(step, check=False).returncode != 0:
+                    lacks("Meltano could not be installed from the package index: see what pip said")
     return command
 
 
 @pytest.fixture(scope="session")
-def installed(meltano: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The sample's project, with the loader added from its definition and every plugin installed."""
-    folder = tmp_path_factory.mktemp("installed") / "leads"
-    shutil.copytree(WAREHOUSE, folder)
+def installed(meltano: Path, folder_of_all: Path) -> Project:
+    """The sample's project, with the loader added from its definition and every plugin installed, once for all."""
+    folder, ready = folder_of_all / "installed" / "leads", folder_of_all / "installed" / "ready"
     variables = {"TARGET_LEADS_SOURCE": str(ROOT)}
     project = Project(folder=folder, command=meltano, variables=variables)
-    for step in (("add", "target-leads", "--from-ref", str(DEFINITION)), ("install",)):
-        project.meltano(*step).must_have_installed()
+    with one_at_a_time(folder_of_all / "installed.lock"):
+        if not ready.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what another process did not finish
+            shutil.copytree(WAREHOUSE, folder)
+            for step in (("add", "target-leads", "--from-ref", str(DEFINITION)), ("install",)):
+                project.meltano(*step).must_have_installed()
+            ready.touch()
     return project
 
 
