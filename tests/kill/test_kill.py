@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SEED = os.environ.get("KILL_SEED") or secrets.token_hex(4)
 POINTS = [f"{when} {what}" for what in ("send", "announce", "commit", "STATE") for when in ("before", "after")]
 KILLS = 200
-AT_ONCE = 4
+AT_ONCE = 2
 MOST_KILLS_IN_A_ROW = 8
 LONG_ENOUGH_TO_STOP_SECONDS = 0.25
 """How long an answer takes, so that a signal that was sent before it is heard before it."""
