@@ -9,7 +9,8 @@ PYTHON_NEWEST ?= $(lastword python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*
 NEWEST := .newest/bin
 FUZZ_SECONDS ?= 300
 INSTALL := -m pip install --quiet --disable-pip-version-check
-TESTERS := hatchling hypothesis pytest pyyaml trustme
+PYTEST := -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+TESTERS := hatchling hypothesis pytest pytest-xdist pyyaml trustme
 
 .PHONY: demo test lowest newest fuzz bench lint format sandbox settings clean
 
@@ -17,14 +18,14 @@ demo: .venv/run.stamp ## deliver the sample leads to an emulator of all five pro
 	@rm -rf $(DEMO_STORE) && mkdir -p $(DEMO_STORE)
 	$(BIN)/target-leads --config sample_data/config.json --input sample_data/leads.singer.jsonl
 
-test: .venv/dev.stamp ## run the tests; PYTEST_ARGS adds to the command
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: .venv/dev.stamp ## run the tests, in a process for each core; PYTEST_ARGS adds to the command (--numprocesses 0: in one)
+	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
 lowest: .lowest/run.stamp ## run the tests with the lowest versions that pyproject.toml lets in, on the lowest Python
-	$(LOWEST)/python -m pytest $(PYTEST_ARGS)
+	$(LOWEST)/python $(PYTEST) $(PYTEST_ARGS)
 
 newest: .newest/run.stamp ## run the tests on the newest Python that the classifiers name
-	$(NEWEST)/python -m pytest $(PYTEST_ARGS)
+	$(NEWEST)/python $(PYTEST) $(PYTEST_ARGS)
 
 fuzz: .venv/dev.stamp ## look for inputs that break something, for FUZZ_SECONDS each; needs Linux on x86-64
 	@mkdir -p .fuzz

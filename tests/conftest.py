@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 os.environ["PYTHONWARNINGS"] = "ignore:Python 3.10 reached its end of life"  # for processes that tests start
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)  # pytest-xdist's processes have them, terminal or not
 OWN_PROVIDERS = TESTS / "providers"
 _POSTGRESQL = os.environ.get("TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
 
