@@ -9,6 +9,7 @@ PYTHON_NEWEST ?= $(lastword python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*
 NEWEST := .newest/bin
 FUZZ_SECONDS ?= 300
 INSTALL := -m pip install --quiet --disable-pip-version-check
+# A file is tested by one process: what its tests share is made once.
 PYTEST := -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 TESTERS := hatchling hypothesis pytest pytest-xdist pyyaml trustme
 

@@ -352,13 +352,14 @@ def test_the_sandbox_needs_no_credential(check: Callable[..., Any]) -> None:
 
 def test_a_host_that_is_not_reached_now(check: Callable[..., Any]) -> None:
     """A warning: a run would end with 75 and could succeed in an hour. Status 0."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    settings = {
-        "provider": "perch",
-        "providers": {"perch": {"api_key": SECRET, "base_url": f"http://127.0.0.1:{port}"}},
-    }
-    ended = check(settings, "--format", "json")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: no server of another test gets it
+        port = taken.getsockname()[1]
+        settings = {
+            "provider": "perch",
+            "providers": {"perch": {"api_key": SECRET, "base_url": f"http://127.0.0.1:{port}"}},
+        }
+        ended = check(settings, "--format", "json")
     found = json.loads(ended.stdout)
     assert (ended.status, found["findings"]) == (0, [])
     assert found["warnings"] == [
