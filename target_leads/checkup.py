@@ -60,8 +60,8 @@ class Checkup:
 
 def checkup(config_paths: Sequence[str], *, connects: bool) -> Checkup:
     """Read all that a run would read. With `connects` providers are connected to, but sent no request."""
-    read = Configuration(config_paths)
-    settings, findings, warnings = read.settings, read.findings, read.warnings
+    read = Configuration.read(config_paths)
+    settings, findings, warnings = read.settings, [*read.findings, *read.forecast], read.warnings
     store = "not looked at, as store_url is wrong"
     if "store_url" not in read.wrong:
         condition = condition_of(settings.store_url)

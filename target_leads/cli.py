@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from importlib import import_module, metadata, resources
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from target_leads.exceptions import TargetLeadsError
-from target_leads.redaction import place_of
+from target_leads.redaction import place_of, printable
 from target_leads.run import do_run, exit_status_of, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _SUBCOMMANDS = ("check", "dead-letters", "history", "providers", "runs", "sandbox")
 
@@ -81,14 +80,13 @@ def target_leads(
         if about:
             TargetLeads.print_about(about_format)
         else:
-            mistakes = functools.partial(_mistakes, config_paths)
-            context.exit(do_run(TargetLeads, config_paths, file_input, mistakes=mistakes, dry_run=dry_run))
+            context.exit(do_run(TargetLeads, config_paths, file_input, mistakes=_mistakes, dry_run=dry_run))
 
 
-def _mistakes(config_paths: tuple[str, ...]) -> Sequence[str]:
+def _mistakes(config: Mapping[str, Any], *, variables_count: bool) -> Sequence[str]:
     from target_leads.configuration import mistakes  # noqa: PLC0415 -- asked for only when something is wrong
 
-    return mistakes(config_paths)
+    return mistakes(config, variables_count=variables_count)
 
 
 @target_leads.result_callback()
@@ -118,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         click.echo(f"Error: {words_of(error)}", err=True)
         sys.exit(exit_status_of(error))
     except OSError as error:
-        click.echo(f"Error: standard output cannot be written: {error.strerror or type(error).__name__}.", err=True)
+        what = printable(str(error.filename)) if error.filename else "standard output"
+        words = f"{what} cannot be {'used' if error.filename else 'written'}: {error.strerror or type(error).__name__}"
+        click.echo(f"Error: {words}.", err=True)
         sys.exit(TargetLeadsError.exit_status)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: its message may hold a value, so it is not shown
         click.echo(f"An unforeseen error: {place_of(error)}. Please report it.", err=True)

@@ -24,7 +24,7 @@ from target_leads.stream_maps import StreamMaps
 from target_leads.target import TargetLeads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_leads.providers.account import Account
 
@@ -33,12 +33,12 @@ _NOWHERE = "http://127.0.0.1"
 _Read = TypeVar("_Read")
 
 
-def mistakes(config_paths: Sequence[str]) -> Sequence[str]:
+def mistakes(config: Mapping[str, Any], *, variables_count: bool) -> Sequence[str]:
     """All that is wrong with what a run reads before its first record, but for its store: that is not touched.
 
-    If a file or a variable cannot be read, nothing else: what may stand in it is not missed.
+    If a variable cannot be read, nothing else: what may stand in it is not missed.
     """
-    findings = tuple(dict.fromkeys(Configuration(config_paths).findings))
+    findings = tuple(dict.fromkeys(Configuration(config, variables_count=variables_count).findings))
     return tuple(finding for finding in findings if _is_of_a_source(finding)) or findings
 
 
@@ -48,13 +48,17 @@ class Configuration:
     What is wrong is told of on the way, and nothing that is wrong only because something else is.
     """
 
-    def __init__(self, config_paths: Sequence[str]) -> None:
-        """Read it all. Nothing is connected to, and nothing is written."""
-        self.findings: list[str] = []
+    def __init__(
+        self, config: Mapping[str, Any], *, variables_count: bool, unreadable_files: Iterable[str] = ()
+    ) -> None:
+        """Look at the settings of files, and of variables if they count. Nothing is connected to or written."""
+        self.findings = list(unreadable_files)
         self.warnings: list[str] = []
-        config = self._config(config_paths)
+        self.forecast: list[str] = []
+        """What is wrong and would not keep a run from its first record."""
+        config = self._with_variables(config, count=variables_count)
         self.settings = self._read_settings(config)
-        self.wrong = {finding.partition(":")[0] for finding in self.findings}
+        self.wrong = {finding.partition(": ")[0] for finding in self.findings}
         """Settings that are, among other things."""
         self.definitions, told = load_right(self.settings.provider_paths)
         self.findings += told
@@ -67,6 +71,15 @@ class Configuration:
         self.network_findings = [] if sandbox else network_findings(each.base_url for each in self.accounts.values())
         self.findings += self.network_findings
 
+    @classmethod
+    def read(cls, config_paths: Sequence[str]) -> Configuration:
+        """Read all files that can be read, each once, and the environment if it is asked for."""
+        config: dict[str, Any] = {}
+        findings: list[str] = []
+        for path in config_paths:
+            config |= _or_findings(functools.partial(read_config, [path]), findings) or {}
+        return cls(config, variables_count=ENVIRONMENT in config_paths, unreadable_files=findings)
+
     @property
     def named(self) -> list[str]:
         """Providers that the settings name, and those whose name a stream has."""
@@ -74,16 +87,10 @@ class Configuration:
         named |= {stream.provider for stream in self.settings.streams.values()}
         return sorted(named & self.definitions.keys())
 
-    def _config(self, config_paths: Sequence[str]) -> dict[str, Any]:
-        """The settings of all files that can be read, and of the environment if it is asked for."""
-        config: dict[str, Any] = {}
-        for path in config_paths:
-            config |= _or_findings(functools.partial(read_config, [path]), self.findings) or {}
-        if ENVIRONMENT in config_paths:
-            variables, told = read_environment(_schema())
-            config |= variables
-            self.findings += told
-        count = ENVIRONMENT in config_paths
+    def _with_variables(self, config: Mapping[str, Any], *, count: bool) -> dict[str, Any]:
+        variables, told = read_environment(_schema()) if count else ({}, [])
+        config = {**config, **variables}
+        self.findings += told
         self.warnings += unknown_settings(_schema(), config)
         self.warnings += unknown_variables(_schema(), config, count=count)
         return {name: value for name, value in config.items() if value is not None}
@@ -133,7 +140,7 @@ class Configuration:
                 found = _or_findings(mapping, self.findings if provider else self.warnings)
                 is_whole = not any(setting.startswith(f"streams.{stream}.") for setting in self.wrong)
                 if found is not None and provider and is_whole:
-                    self.findings += [f"streams.{stream}: {sentence}" for sentence in required_warning(found, stream)]
+                    self.forecast += [f"streams.{stream}: {sentence}" for sentence in required_warning(found, stream)]
         if not (settings.provider or settings.provider_field or settings.streams) and says_who:
             self.warnings.append(
                 "No setting says which provider a stream goes to, so only those go anywhere that are called as a "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_leads.configuration import mistakes
 from target_leads.exceptions import RefusedAgain, SettingsError
 from target_leads.providers.account import SANDBOX_ACCOUNT
 from target_leads.run import do_run
@@ -20,7 +21,7 @@ _AT_ONCE = 500
 
 def replay(config_paths: tuple[str, ...], which: DeadLetterFilter, *, prints_report: bool) -> int:
     """Send open dead letters again; returns the exit status: 0 if every one is closed, 3 if some were refused again."""
-    return do_run(ReplayingTarget, config_paths, None, prints_report=prints_report, which=which)
+    return do_run(ReplayingTarget, config_paths, None, mistakes=mistakes, prints_report=prints_report, which=which)
 
 
 class ReplayingTarget(TargetLeads):

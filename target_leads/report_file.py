@@ -99,7 +99,10 @@ def path_findings(path: object) -> Iterator[str]:
     try:
         file = Path(os.path.realpath(path))
         file.exists()
-    except (OSError, ValueError):  # such as a NUL in it
+    except OSError as error:
+        yield f"report_path: {path} cannot be looked at: {error.strerror}. Name another file."
+        return
+    except ValueError:  # a NUL in it
         yield "report_path: is no path. Name a file."
         return
     if file.is_dir():

@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import time
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -19,9 +19,16 @@ from target_leads.report_file import Ending, report_as_json, write_report
 from target_leads.summary import last_line, sentence, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from target_leads.target import TargetLeads
+
+
+class Mistakes(Protocol):
+    """Finds all that is wrong with settings."""
+
+    def __call__(self, config: Mapping[str, Any], *, variables_count: bool) -> Sequence[str]:
+        """As findings, of these settings and of the environment's if they count."""
 
 
 def do_run(
@@ -29,8 +36,8 @@ def do_run(
     config_paths: tuple[str, ...],
     file_input: IO[bytes] | None,
     *,
+    mistakes: Mistakes,
     prints_report: bool = False,
-    mistakes: Callable[[], Sequence[str]] = tuple,
     **options: Any,  # noqa: ANN401 -- the target's own
 ) -> int:
     """Do one run with a target of this class; returns its exit status. The report goes to standard output, if asked.
@@ -41,12 +48,13 @@ def do_run(
     ending = run.do(file_input)
     report = report_as_json(run.report, ending)
     complaints = _write_report(run.report_path, report)  # first: whoever reads standard error may be gone
+    if any(line.startswith("report_path:") for line in ending.last_line.splitlines()):
+        complaints = []  # it is told among the mistakes
     if prints_report:
         click.echo(json.dumps(report, indent=2))
     with contextlib.suppress(OSError):  # nobody reads it, which changes nothing of what was delivered
-        if run.began:  # else what is wrong with the path is told among the other mistakes
-            for line in (*run.summary(ending), *complaints):
-                click.echo(printable(line), err=True)
+        for line in (*run.summary(ending), *complaints):
+            click.echo(printable(line), err=True)
         click.echo(ending.last_line, err=True)
     return ending.exit_status
 
@@ -59,14 +67,14 @@ class _Run:
         target_class: type[TargetLeads],
         config_paths: tuple[str, ...],
         options: Mapping[str, Any],
-        mistakes: Callable[[], Sequence[str]],
+        mistakes: Mistakes,
     ) -> None:
         self._target_class = target_class
         self._config_paths = config_paths
         self._options = options
         self._mistakes = mistakes
         self._started_at = time.time()
-        self._config: Mapping[str, Any] = {}
+        self._config: Mapping[str, Any] | None = None
         self._target: TargetLeads | None = None
 
     def do(self, file_input: IO[bytes] | None) -> Ending:
@@ -74,8 +82,7 @@ class _Run:
         try:
             exit_status, words = 0, self._to_its_end(file_input)
         except SettingsError as error:
-            others = () if self.began else self._mistakes()
-            findings = tuple(dict.fromkeys((*error.findings, *others)))
+            findings = tuple(dict.fromkeys((*error.findings, *self._other_mistakes())))
             exit_status, words = error.exit_status, words_of(SettingsError(findings))
         except TargetLeadsError as error:
             exit_status, words = exit_status_of(error), words_of(error)
@@ -98,10 +105,15 @@ class _Run:
             self._target.run(file_input)
         return last_line(self._target.pipeline.report)
 
-    @property
-    def began(self) -> bool:
-        """Whether nothing was wrong that can be known before the first record."""
-        return self._target is not None and self._target.report is not None
+    def _other_mistakes(self) -> Sequence[str]:
+        """What is wrong besides, where something kept the run from its first record. Files are not read again."""
+        began = self._target is not None and self._target.report is not None
+        if began or self._config is None:
+            return ()
+        try:
+            return self._mistakes(self._config, variables_count=ENVIRONMENT in self._config_paths)
+        except Exception:  # noqa: BLE001 -- what is known to be wrong is told, whatever becomes of the search for more
+            return ()
 
     @property
     def report(self) -> RunReport:
@@ -114,7 +126,7 @@ class _Run:
         """Where its report is to be written, also if the settings are wrong; empty for nowhere."""
         if self._target is not None:
             return self._target.settings.report_path
-        given: object = self._config.get("report_path")
+        given: object = (self._config or {}).get("report_path")
         if ENVIRONMENT in self._config_paths:
             from target_leads.environment import settings_from_environment  # noqa: PLC0415 -- the SDK takes half a second
 
@@ -124,7 +136,7 @@ class _Run:
 
     def summary(self, ending: Ending) -> Iterator[str]:
         """What a person reads before the last line."""
-        if self._target is None:
+        if self._target is None or self._target.report is None:
             return
         seconds = ending.finished_at - self._started_at
         yield from summary(self.report, self._target.settings, seconds=seconds)

@@ -152,7 +152,10 @@ def _validator() -> Draft202012Validator:
 
 def _is_number(_checker: object, value: object) -> bool:
     """Numbers that a clock can wait: Python's JSON also reads NaN and the infinities."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond any float
+        return False
 
 
 def _given(config: Mapping[str, Any]) -> dict[str, Any]:

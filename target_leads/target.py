@@ -186,14 +186,14 @@ class TargetLeads(Target):
             self.settings = Settings.from_config(self._config)
         except SettingsError as error:
             findings += error.findings
-        if findings and raise_errors:
-            raise SettingsError(findings)
         unknown = [
             *unknown_settings(self.config_jsonschema, self._config),
             *unknown_variables(self.config_jsonschema, self._config, count=self._variables_count),
         ]
         for sentence in unknown:
             self.logger.warning("%s", sentence)
+        if findings and raise_errors:
+            raise SettingsError(findings)
         return findings
 
     def setup_mapper(self) -> None:

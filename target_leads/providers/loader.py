@@ -47,7 +47,7 @@ def load_right(provider_paths: Sequence[str]) -> tuple[Mapping[str, Definition],
         f"{own[name].folder}/provider.json: $.name: {name} is a bundled provider. Give it another name."
         for name in sorted(own.keys() & bundled().keys())
     )
-    return {**bundled(), **own, **bundled()}, findings
+    return {**own, **bundled()}, findings
 
 
 def folders_at(path: Path) -> list[Path]:
@@ -58,6 +58,8 @@ def folders_at(path: Path) -> list[Path]:
     """
     try:
         folders = [path] if (path / "provider.json").is_file() else sorted(path.glob("*/provider.json"))
+    except OSError as error:
+        raise DefinitionError([f"provider_paths: {path} cannot be read: {error.strerror}."]) from None
     except ValueError:  # a NUL, which no path can hold
         folders = []
     if not folders:

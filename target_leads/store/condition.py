@@ -50,8 +50,11 @@ def condition_of(store_url: str, *, seconds: int = _SECONDS) -> Condition:
     except SettingsError as error:
         return Condition(state="", findings=error.findings)
     path = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
-    if path is not None and not path.exists():
-        return _of_folder(path)
+    try:
+        if path is not None and not path.exists():
+            return _of_folder(path)
+    except OSError as error:
+        return Condition(state="", findings=(f"store_url: {shown} cannot be looked at: {error.strerror}.",))
     try:
         with engine.connect() as connection:
             findings = list(_sqlite(connection) if path is not None else _postgresql(connection))
