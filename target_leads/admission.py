@@ -9,6 +9,7 @@ import msgspec
 
 from target_leads.coalescing import coalesced
 from target_leads.exceptions import SettingsError
+from target_leads.listing import listed
 from target_leads.mapping import is_deletion
 from target_leads.models import LeadUpdate, Outcome, Settlement, Violation
 from target_leads.stream import Destination, Stream
@@ -177,7 +178,7 @@ def _refused(
         provider=provider,
         account=account,
         lead_id=lead_id,
-        reason="; ".join(map(str, violations)),
+        reason=listed([str(violation) for violation in violations], "; "),
         violations=violations,
     )
 

@@ -90,6 +90,7 @@ class StreamMapping:
         if findings:
             raise SettingsError(findings)
         self.route = functools.lru_cache(_MOST_COLUMNS)(self._decide_route)
+        self._conversion = functools.cache(self._decide_conversion)
 
     @property
     def constants(self) -> Iterable[tuple[str, ...]]:
@@ -147,11 +148,10 @@ class StreamMapping:
             path = self.definition.lead_schema.path_of(column)
         if path is None:
             return None
-        place = self.definition.lead_schema.place(path)
-        settings = self.settings
-        return Route(
-            path=path, convert=conversion(place, coerces=settings.coerces, omits_nulls=not settings.sends_nulls)
-        )
+        return Route(path=path, convert=self._conversion(self.definition.lead_schema.place(path)))
+
+    def _decide_conversion(self, place: Place | None) -> Conversion | None:
+        return conversion(place, coerces=self.settings.coerces, omits_nulls=not self.settings.sends_nulls)
 
     def _constant(self, path: tuple[str, ...], value: Any) -> Any:  # noqa: ANN401 -- a constant is any JSON
         convert = conversion(self.definition.lead_schema.place(path), coerces=False, omits_nulls=False)

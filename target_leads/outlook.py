@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 from typing import TYPE_CHECKING, Any
 
 from target_leads.coercion import can_be_taken
+from target_leads.listing import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_leads.mapping import StreamMapping
     from target_leads.providers import Place
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 _LEAD_ID_TYPES = frozenset({"string", "integer", "number"})
 Path = tuple[str, ...]
+_Tree = dict[str, "_Tree"]
 
 
 def warnings(mapping: StreamMapping, stream: str, columns: Sequence[str], schemas: Mapping[str, Any]) -> Iterator[str]:
@@ -30,13 +33,13 @@ def dropped_warning(stream: str, settings: StreamSettings, dropped: Collection[s
     if dropped and settings.rejects_unknown_fields:
         yield (
             "records with a value in one of these fields are invalid, as the provider has none of their names: "
-            f"{', '.join(dropped)}. "
+            f"{listed(dropped)}. "
             f"Map them with streams.{stream}.fields, or set streams.{stream}.unknown_fields to drop."
         )
     elif dropped:
         yield (
             "these fields are not sent, as the provider has none of their names: "
-            f"{', '.join(dropped)}. Map them with streams.{stream}.fields."
+            f"{listed(dropped)}. Map them with streams.{stream}.fields."
         )
 
 
@@ -56,7 +59,7 @@ def required_warning(mapping: StreamMapping, stream: str, columns: Sequence[str]
     given = {route.path for route in routes if route is not None}
     if given and (missing := list(_missing(mapping, given | set(mapping.constants)))):
         yield (
-            f"{mapping.definition.name} requires {', '.join(missing)}, which no field and no constant gives: "
+            f"{mapping.definition.name} requires {listed(missing)}, which no field and no constant gives: "
             f"records will be invalid. Map fields to them with streams.{stream}.fields, or set them in "
             f"streams.{stream}.constants."
         )
@@ -65,18 +68,28 @@ def required_warning(mapping: StreamMapping, stream: str, columns: Sequence[str]
 def _missing(mapping: StreamMapping, given: Collection[Path]) -> Iterator[str]:
     """Required fields that nothing gives. In an object only if it is put together from columns."""
     id_path = (mapping.definition.lead_id.body_field,)
-    pending: list[tuple[Path, Place | None]] = [((), mapping.definition.lead_schema.root)]
+    pending: collections.deque[tuple[Path, Place | None, _Tree]] = collections.deque()
+    pending.append(((), mapping.definition.lead_schema.root, _tree(given)))
     while pending:
-        path, place = pending.pop(0)
-        below = sorted({each[: len(path) + 1] for each in given if each[: len(path)] == path and each != path})
+        path, place, below = pending.popleft()
         if place is None or path in given:
             continue
         yield from (
             ".".join(needed)
             for needed in ((*path, name) for name in sorted(place.required))
-            if needed not in below and needed != id_path
+            if needed[-1] not in below and needed != id_path
         )
-        pending += [(each, place.child(each[-1])) for each in below]
+        pending += [((*path, name), place.child(name), inner) for name, inner in sorted(below.items()) if inner]
+
+
+def _tree(paths: Iterable[Path]) -> _Tree:
+    """Paths by their first names, and each of those by their second."""
+    tree: _Tree = {}
+    for path in paths:
+        below = tree
+        for name in path:
+            below = below.setdefault(name, {})
+    return tree
 
 
 def _type_warning(mapping: StreamMapping, stream: str, schemas: Mapping[str, Any]) -> Iterator[str]:
@@ -99,11 +112,11 @@ def _type_warning(mapping: StreamMapping, stream: str, schemas: Mapping[str, Any
         parts.append(f"{mapping.lead_id_field} is {' or '.join(types)}, and a lead id is text or a whole number")
         others.append(mapping.lead_id_field)
     if parts:
-        advice = [f"Set streams.{stream}.coerce to true to convert {', '.join(coercible)}."] if coercible else []
-        advice += [f"Convert {', '.join(others)} in the tap's query or with stream_maps."] if others else []
+        advice = [f"Set streams.{stream}.coerce to true to convert {listed(coercible)}."] if coercible else []
+        advice += [f"Convert {listed(others)} in the tap's query or with stream_maps."] if others else []
         yield (
             f"records with a value in one of these fields are invalid, as its type can never be what "
-            f"{mapping.definition.name} takes: {'; '.join(parts)}. {' '.join(advice)}"
+            f"{mapping.definition.name} takes: {listed(parts, '; ')}. {' '.join(advice)}"
         )
 
 

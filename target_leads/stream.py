@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_leads.exceptions import SettingsError
+from target_leads.listing import listed
 from target_leads.mapping import StreamMapping
 from target_leads.outlook import dropped_warning, warnings
 from target_leads.routing import provider_of_record, provider_of_stream
@@ -84,7 +85,7 @@ class Stream:
         for provider, obstacle in obstacles.items():
             if obstacle:
                 yield f"records for {provider} will be invalid. {' '.join(obstacle)}"
-        dropped = [self.mapping(provider).dropped(columns) for provider, each in obstacles.items() if not each]
+        dropped = [set(self.mapping(provider).dropped(columns)) for provider, each in obstacles.items() if not each]
         by_all = [column for column in columns if dropped and all(column in those for those in dropped)]
         yield from dropped_warning(self._name, self.settings, by_all)
 
@@ -177,4 +178,4 @@ class Stream:
             if column and column not in columns:
                 hint = did_you_mean(column, columns)
                 where = "the stream" if setting != "provider_field" else f"the stream {self._name}"
-                yield f"{setting}: {column} is no field of {where}; it has {', '.join(columns)}.{hint}"
+                yield f"{setting}: {column} is no field of {where}; it has {listed(columns)}.{hint}"

@@ -304,3 +304,69 @@ def test_coercion_comes_before_the_schema(
     config = {"provider": "narrow", "streams": {"leads": {"coerce": True, "nulls": nulls}}}
     admitted = admit(admission_of(definitions, **config), id="L-1", email="ada@example.com", amount=amount)
     assert (admitted.fields if isinstance(admitted, LeadUpdate) else admitted.reason) == outcome
+
+
+WIDE = [f"c{number}" for number in range(1, 100_001)]
+NAMED = f"{', '.join(WIDE[:20])} and 99,980 more"
+
+
+@pytest.mark.parametrize("unknown_fields", ["drop", "reject"])
+def test_a_warning_of_a_wide_stream_is_short(definitions: dict[str, Definition], unknown_fields: str) -> None:
+    """Of a hundred thousand columns that will not be sent twenty are named."""
+    streams = {"leads": {"unknown_fields": unknown_fields}}
+    admission = admission_of(definitions, provider="narrow", streams=streams)
+    warnings = admission.open_stream("leads", columns=["id", *WIDE], key_properties=["id"])
+    assert [warning for warning in warnings if f": {NAMED}. " in warning]
+    assert max(map(len, warnings)) < 500
+
+
+def _with_schema(folder: Path, schema: dict[str, Any]) -> dict[str, Definition]:
+    """The providers, and one named `own` that takes what keeps to a schema."""
+    provider = json.loads((FOLDERS / "generic" / "provider.json").read_text()) | {"name": "own"}
+    (folder / "provider.json").write_text(json.dumps(provider))
+    (folder / "lead.schema.json").write_text(json.dumps(schema))
+    return load_all([str(FOLDERS), str(folder)])
+
+
+def test_a_warning_of_the_types_of_a_wide_stream_is_short(tmp_path: Path) -> None:
+    """Of a thousand columns whose types the provider does not take twenty are named, wherever it names any."""
+    schema = {"type": "object", "additionalProperties": {"type": "integer"}, "properties": {}}
+    known = _with_schema(tmp_path, schema)
+    admission = admission_of(known, provider="own", providers={"own": {"token": "t"}})
+    columns = WIDE[:1000]
+    text, truth = {"type": "string"}, {"type": "boolean"}
+    schemas = {column: text if number % 2 else truth for number, column in enumerate(columns)}
+    (warning,) = admission.open_stream("leads", columns=["id", *columns], key_properties=["id"], schemas=schemas)
+    assert "c20 is string, and c20 takes integer and 980 more. " in warning
+    assert warning.count(" and 480 more") == 2
+    assert "c21 is" not in warning
+
+
+def test_a_finding_of_a_wide_stream_is_short(definitions: dict[str, Definition]) -> None:
+    """What is no column of a stream is told with twenty of those that are."""
+    streams = {"leads": {"fields": {"absent": "email"}}}
+    admission = admission_of(definitions, provider="narrow", streams=streams)
+    with pytest.raises(SettingsError) as raised:
+        admission.open_stream("leads", columns=WIDE, key_properties=["c1"])
+    (finding,) = raised.value.findings
+    assert finding == f"streams.leads.fields: absent is no field of the stream; it has {NAMED}."
+
+
+def test_a_reason_of_a_wide_record_is_short(definitions: dict[str, Definition]) -> None:
+    """Of all that is wrong with a record its reason holds twenty; the dead letter has the rest as violations."""
+    streams = {"leads": {"unknown_fields": "reject"}}
+    admission = admission_of(definitions, provider="narrow", streams=streams)
+    settlement = admit(admission, id=1, email="ada@example.com", **dict.fromkeys(WIDE[:30], "x"))
+    assert isinstance(settlement, Settlement)
+    assert settlement.reason.endswith("$.c20 is no field of narrow and 10 more")
+    assert len(settlement.violations) == 30
+
+
+def test_a_wide_object_is_looked_through_once(tmp_path: Path) -> None:
+    """What tens of thousands of columns leave out of one object is found in a walk: a walk for each takes minutes."""
+    at = {"type": "object", "required": ["city"], "properties": {"city": {}}}
+    known = _with_schema(tmp_path, {"type": "object", "required": ["email"], "properties": {"at": at, "email": {}}})
+    admission = admission_of(known, provider="own", providers={"own": {"token": "t"}})
+    columns = [f"at__{name}" for name in WIDE[:30_000]]
+    (warning,) = admission.open_stream("leads", columns=["id", *columns], key_properties=["id"])
+    assert warning.startswith("own requires email, at.city, which no field and no constant gives: ")

@@ -99,3 +99,14 @@ def test_what_else_is_said() -> None:
     choice = place_at("a", a={"enum": ["x", 1, "y"]})
     assert choice is not None
     assert choice.choices == ("x", "y")
+
+
+def test_keys_of_the_senders_choice_are_one_place() -> None:
+    """What is said of them is found out once, however many they are; a field that the schema names is another place."""
+    place = place_at("a", a={"properties": {"b": TEXT}, "additionalProperties": {"type": "integer"}})
+    assert place is not None
+    assert place.child("x") is place.child("y")
+    assert [child and child.types for child in map(place.child, ("x", "b"))] == [{"integer"}, {"string"}]
+    named_by_an_alternative = place_at("a", a={"anyOf": [{"$ref": "#/$defs/city"}, {"additionalProperties": TEXT}]})
+    assert named_by_an_alternative is not None
+    assert named_by_an_alternative.child("city") is not named_by_an_alternative.child("x")

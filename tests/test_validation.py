@@ -233,3 +233,27 @@ def test_matchers() -> None:
 def test_paths(schema: dict[str, Any], column: str, path: tuple[str, ...] | None) -> None:
     """A name is found where the schema has it, also by reference and among alternatives; only open objects take any."""
     assert LeadSchema(schema).path_of(column) == path
+
+
+class _Counting(dict[str, Any]):
+    """A schema that counts how often it is read."""
+
+    reads = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Count, then give what is there."""
+        self.reads += 1
+        return super().get(key, default)
+
+
+def test_a_schema_is_read_once_for_all_columns() -> None:
+    """A stream may have a hundred thousand of them: what the schema says of its objects is found out for the first."""
+    inner = _Counting({"type": "object", "properties": {"b": {}}})
+    schema = _Counting({"type": "object", "additionalProperties": False, "properties": {"a": inner}})
+    paths = LeadSchema(schema)
+    assert paths.path_of("a__x0") == ("a", "x0")
+    reads = schema.reads, inner.reads
+    assert [paths.path_of(f"a__x{number}") for number in range(1, 1000)] == [("a", f"x{n}") for n in range(1, 1000)]
+    assert [paths.path_of(f"y{number}") for number in range(1000)] == [None] * 1000
+    assert (schema.reads, inner.reads) == reads
+    assert min(reads) > 0

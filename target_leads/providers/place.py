@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
 _JSON_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-_MOST_CHILDREN = 1000
-"""Remembered, where keys are the sender's choice."""
 
 
 class Place:
@@ -33,7 +31,7 @@ class Place:
         self._root = validator
         self._resolve = resolve
         self._validator = validator.evolve(schema=schemas[0] if len(schemas) == 1 else {"allOf": list(schemas)})
-        self.child = functools.lru_cache(_MOST_CHILDREN)(self._child)
+        self._child = functools.cache(self._find_child)
 
     def takes(self, value: object) -> bool:
         """Whether a value breaks none of the rules."""
@@ -105,8 +103,17 @@ class Place:
         """The place of every item of a list here; none if nothing is said of items."""
         return self._below("array", lambda shape: None if "prefixItems" in shape else shape.get("items"))
 
-    def _child(self, name: str) -> Place | None:
+    def child(self, name: str) -> Place | None:
         """The place of a field of an object here; none if nothing is said of the field."""
+        return self._child(name if name in self._names else None)
+
+    @functools.cached_property
+    def _names(self) -> frozenset[str]:
+        """Fields that the schema has by name. Keys of the sender's choice, however many they are, are all one place."""
+        return frozenset(name for shape in self._shapes for name in shape.get("properties", ()))
+
+    def _find_child(self, name: str | None) -> Place | None:
+        """The place of a field; without a name, that of any which the schema does not name."""
 
         def of_shape(shape: Mapping[str, Any]) -> object:
             if name in shape.get("properties", ()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 _SEPARATOR = re.compile(r"__|\.")
 
 
+class _Object(NamedTuple):
+    """What a schema says of the keys of an object."""
+
+    properties: Mapping[str, Any]
+    takes_free_keys: bool
+
+
 class LeadSchema:
     """The provider's JSON Schema of an update, compiled once."""
 
@@ -29,6 +36,7 @@ class LeadSchema:
         self._validator = compiled(schema)
         self._resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
         self.root = Place([schema], self._validator, lambda reference: self._resolver.lookup(reference).contents)
+        self._objects: dict[int, _Object] = {}
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -61,17 +69,25 @@ class LeadSchema:
         return place
 
     def _path_of(self, column: str, schema: object) -> tuple[str, ...] | None:
-        shapes = self._shapes(schema)
-        properties = {name: inner for shape in shapes for name, inner in shape.get("properties", {}).items()}
-        if column in properties:
+        known = self._object(schema)
+        if column in known.properties:
             return (column,)
         for separator in _SEPARATOR.finditer(column):
             parent, rest = column[: separator.start()], column[separator.end() :]
-            if rest and parent in properties:
-                below = self._path_of(rest, properties[parent])
+            if rest and parent in known.properties:
+                below = self._path_of(rest, known.properties[parent])
                 if below is not None:
                     return (parent, *below)
-        return (column,) if _takes_free_keys(shapes) else None
+        return (column,) if known.takes_free_keys else None
+
+    def _object(self, schema: object) -> _Object:
+        """What a part of this schema says of keys: found out once, as it is asked for each column."""
+        known = self._objects.get(id(schema))
+        if known is None:
+            shapes = self._shapes(schema)
+            properties = {name: inner for shape in shapes for name, inner in shape.get("properties", {}).items()}
+            known = self._objects[id(schema)] = _Object(properties, _takes_free_keys(shapes))
+        return known
 
     def _shapes(self, schema: object) -> list[Mapping[str, Any]]:
         """A schema and all those that it is made of, by reference or as alternatives."""
