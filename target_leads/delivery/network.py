@@ -62,6 +62,10 @@ class Unreachable:
 
 
 _UNUSABLE = Unreachable(reason="the base URL cannot be used", may_pass=False)
+_REFUSED_BY_SOCKS = Unreachable(
+    reason="the SOCKS proxy takes no connection, refuses its user or password, or does not reach the host",
+    may_pass=True,
+)
 
 
 class Way:
@@ -75,6 +79,7 @@ class Way:
         """
         self._proxy = proxy_for(base_url)
         self._proxy_variable = proxy_variable(base_url)
+        self._is_socks = self._proxy.lower().startswith("socks")
         trust = trusted() if base_url.startswith("https:") else None
         try:
             self._pool: Any = connections_through(self._proxy, trust).connection_from_url(base_url)
@@ -98,12 +103,16 @@ class Way:
         except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             at_proxy = bool(self._proxy) and not connection.has_connected_to_proxy
             connection.close()
+            if self._is_socks:  # of which urllib3 says nothing but this; the handshake is with the host
+                at_proxy = isinstance(error, (NewConnectionError, ConnectTimeoutError))
             return self._why(error, at_proxy=at_proxy)
         return connection
 
     def _why(self, error: Exception, *, at_proxy: bool) -> Unreachable:
         """Why there is no connection, and what to see to."""
         unreachable = _why(error, "the proxy" if at_proxy else "the host")
+        if self._is_socks and isinstance(error, NewConnectionError):
+            unreachable = _REFUSED_BY_SOCKS
         see_to = self._proxy_variable
         if isinstance(error, (ssl.SSLError, SSLError)):
             is_trust = getattr(error, "verify_code", None) in _UNTRUSTED

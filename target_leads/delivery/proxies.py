@@ -39,7 +39,7 @@ def proxy_for(base_url: str) -> str:
     except (ValueError, HTTPError):
         finding = f"is no URL of a proxy. Give one such as {_EXAMPLE}, or unset the variable."
     except ModuleNotFoundError:
-        finding = f"a SOCKS proxy takes the package PySocks. Install it, or give an HTTP proxy such as {_EXAMPLE}."
+        finding = f"a SOCKS proxy takes the extra `socks` of target-leads. Install it, or give one such as {_EXAMPLE}."
     else:
         return proxy
     raise SettingsError([f"{_variable(named)}: {finding}"])

@@ -6,16 +6,18 @@ longer or fills more memory than that lets through, whichever part of an answer 
 
 from __future__ import annotations
 
+import functools
 import http.client
 import io
 import re
 import ssl
 import time
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from _typeshed import WriteableBuffer
 
@@ -52,6 +54,21 @@ class Bounded:
         """
         self.sock.settimeout(_seconds_until(self.ends_at))
         self.sock.sendall(data)  # whose time-out is for all of it, over TLS too
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
+        """TLS with a proxy, within which urllib3 speaks TLS with the host: by pieces, which are kept to the time.
+
+        A step of urllib3's own; it has no public way to do this.
+        """
+        outer: ssl.SSLSocket = super()._connect_tls_proxy(hostname, sock)  # type: ignore[misc] # it is there
+        outer.recv = functools.partial(self._in_time, outer, outer.recv)  # type: ignore[method-assign]
+        outer.sendall = functools.partial(self._in_time, outer, outer.sendall)  # type: ignore[method-assign]
+        return outer
+
+    def _in_time(self, outer: ssl.SSLSocket, do: Callable[[Any], Any], what: Any) -> Any:  # noqa: ANN401 -- recv's, or sendall's
+        if outer.gettimeout() != 0:  # else nobody wants to wait
+            outer.settimeout(_seconds_until(self.ends_at))
+        return do(what)
 
     def response_class(
         self,

@@ -6,6 +6,7 @@ import base64
 import datetime
 import ssl
 import subprocess
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -18,7 +19,7 @@ from target_leads.delivery.http import Failure, HttpResponse
 from target_leads.delivery.network import Unreachable, network_findings
 from target_leads.delivery.request_builder import update_request
 from target_leads.exceptions import SettingsError
-from tests.delivery.proxy import Proxy, tunnelling
+from tests.delivery.proxy import Proxy, socks5, tunnelling
 
 if TYPE_CHECKING:
     import socket
@@ -393,6 +394,123 @@ def test_a_proxy_may_have_a_certificate_too(
     assert answer.reason.startswith("the proxy's TLS certificate or handshake is not valid: IP address mismatch")
 
 
+@pytest.mark.parametrize("what", ["handshake", "answer"])
+@pytest.mark.usefixtures("trusting")
+def test_a_proxy_with_a_certificate_that_stalls(
+    *,
+    what: str,
+    proxy: Callable[..., Proxy],
+    partner: Server,
+    send: Callable[..., Answer],
+    tls: Callable[..., ssl.SSLContext],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A byte now and then within TLS within TLS holds nobody either: not in the host's handshake, nor in its answer."""
+    drips = threading.Event()
+    started = proxy(tls("127.0.0.1"), drips=drips)
+    monkeypatch.setenv("https_proxy", started.url)
+    if what == "handshake":
+        drips.set()
+        reason = "no connection to the host within the time-out"
+        expected = Failure(reason=reason, timed_out=True, see_to="https_proxy", unsent=True)
+    else:
+        partner.answer = lambda _: drips.set() or 200
+        expected = Failure(reason="no answer within the time-out", may_have_arrived=True, timed_out=True)
+    answer = send(PARTNER, timeout_seconds=0.6)
+    started.is_over.set()
+    assert answer == expected
+    assert len(partner.seen) == (what == "answer")
+
+
+@pytest.fixture
+def socks_proxy(serve_raw: Callable[..., str], partner: Server) -> Callable[..., Proxy]:
+    """Starts SOCKS proxies that lead to the provider, or to another end."""
+    pytest.importorskip("socks", reason="the extra `socks` is not installed")
+
+    def start(end: Server = partner, **options: Any) -> Proxy:
+        started = Proxy(url="")
+        treat = socks5(started, {"partner.example.com:443": end.url}, **options)
+        started.url = serve_raw(treat, reads=False).replace("http:", "socks5h:")
+        return started
+
+    return start
+
+
+@pytest.mark.usefixtures("trusting")
+def test_goes_through_a_socks_proxy(
+    socks_proxy: Callable[..., Proxy],
+    partner: Server,
+    send: Callable[..., Answer],
+    reach: Callable[..., Unreachable | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It gets its credentials, looks up the name, and sees nothing of what goes through."""
+    started = socks_proxy(credentials="ad@:wörd-4711".encode())
+    monkeypatch.setenv("https_proxy", started.url.replace("//", "//ad%40:w%C3%B6rd-4711@"))
+    assert reach(PARTNER) is None
+    assert partner.seen == []
+    assert isinstance(send(PARTNER), HttpResponse)
+    assert [seen.path for seen in partner.seen] == ["/v1/leads/L1"]
+    assert started.asked == [[b"partner.example.com:443"]] * 2
+    assert b"tok-4711" not in started.passed
+
+
+SOCKS_REFUSES = "the SOCKS proxy takes no connection, refuses its user or password, or does not reach the host"
+
+
+@pytest.mark.parametrize("why", ["credentials", "rule", "no host", "nobody", "no SOCKS"])
+@pytest.mark.usefixtures("trusting")
+def test_a_socks_proxy_that_refuses(
+    *,
+    why: str,
+    socks_proxy: Callable[..., Proxy],
+    partner: Server,
+    serve_raw: Callable[..., str],
+    send: Callable[..., Answer],
+    reach: Callable[..., Unreachable | None],
+    nobody: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it refuses does not go another way: nothing was sent, and a password is not told."""
+    url = {
+        "credentials": lambda: socks_proxy(credentials=b"ada:right").url.replace("//", "//ada:wrong-4711@"),
+        "rule": lambda: socks_proxy(status=2).url,
+        "no host": lambda: socks_proxy(status=4).url,
+        "nobody": lambda: nobody.replace("http:", "socks5h:"),
+        "no SOCKS": lambda: serve_raw(
+            lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), reads=False
+        ).replace("http:", "socks5h:"),
+    }[why]()
+    monkeypatch.setenv("https_proxy", url)
+    assert reach(PARTNER) == Unreachable(reason=SOCKS_REFUSES, may_pass=True, see_to="https_proxy")
+    assert send(PARTNER) == Failure(reason=SOCKS_REFUSES, see_to="https_proxy", unsent=True)
+    assert partner.seen == []
+
+
+@pytest.mark.usefixtures("trusting")
+def test_whose_fault_it_is_behind_a_socks_proxy(
+    *,
+    socks_proxy: Callable[..., Proxy],
+    serve: Callable[..., Server],
+    serve_raw: Callable[..., str],
+    send: Callable[..., Answer],
+    tls: Callable[..., ssl.SSLContext],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The handshake is with the host; silence before it is the proxy's."""
+    monkeypatch.setenv("https_proxy", socks_proxy(serve(tls=tls("other.example.com"))).url)
+    answer = send(PARTNER)
+    assert isinstance(answer, Failure)
+    assert answer.reason.startswith(f"{NOT_VALID}Hostname mismatch")
+    over = threading.Event()
+    silent = serve_raw(lambda _: over.wait(10), reads=False)
+    monkeypatch.setenv("https_proxy", silent.replace("http:", "socks5h:"))
+    answer = send(PARTNER, timeout_seconds=0.3)
+    over.set()
+    reason = "no connection to the proxy within the time-out"
+    assert answer == Failure(reason=reason, timed_out=True, see_to="https_proxy", unsent=True)
+
+
 @pytest.mark.usefixtures("trusting")
 def test_the_proxys_credentials_are_for_the_proxy(
     proxy: Callable[..., Proxy],
@@ -530,7 +648,8 @@ def test_a_host_on_loopback_is_reached_past_any_proxy(
 
 NO_PROXY_URL = "is no URL of a proxy. Give one such as http://proxy.example.com:3128, or unset the variable."
 SOCKS = (
-    "a SOCKS proxy takes the package PySocks. Install it, or give an HTTP proxy such as http://proxy.example.com:3128."
+    "a SOCKS proxy takes the extra `socks` of target-leads. Install it, or give one such as "
+    "http://proxy.example.com:3128."
 )
 
 
@@ -555,6 +674,7 @@ def test_a_proxy_that_cannot_be_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is the configuration's fault, told with the variable's name and without what stands in it."""
+    monkeypatch.setitem(sys.modules, "socks", None)  # as if the extra were not installed
     monkeypatch.setenv(variable, value)
     assert network_findings([PARTNER, PARTNER]) == [f"{variable}: {finding}"]
     assert network_findings(["http://127.0.0.1/v1"]) == []

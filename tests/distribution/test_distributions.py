@@ -84,5 +84,5 @@ def test_metadata_says_what_is_tested(metadata: Message) -> None:
     assert metadata["Name"] == "target-leads"
     assert metadata["Requires-Python"] == f">={supported()[0]}"
     assert metadata["License-Expression"] == "MIT"
-    assert sorted(metadata.get_all("Provides-Extra", [])) == ["dev", "postgres"]
+    assert sorted(metadata.get_all("Provides-Extra", [])) == ["dev", "postgres", "socks"]
     assert metadata["Description-Content-Type"] == "text/markdown"
