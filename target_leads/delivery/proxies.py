@@ -73,7 +73,8 @@ def connections_through(proxy: str, trust: ssl.SSLContext | None) -> urllib3.Poo
         raise LocationValueError("no host")
     user, _, password = map(unquote, (url.auth or "").partition(":"))
     if (url.scheme or "").startswith("socks"):
-        if importlib.util.find_spec("socks") is None:
+        package = importlib.util.find_spec("socks")
+        if package is None or package.origin is None:  # or it is a mere folder of that name
             raise ModuleNotFoundError("socks")
         from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 -- it needs what may not be installed
 
