@@ -74,6 +74,7 @@ class _Run:
         self._options = options
         self._mistakes = mistakes
         self._started_at = time.time()
+        self._began_at = time.monotonic()
         self._config: Mapping[str, Any] | None = None
         self._target: TargetLeads | None = None
 
@@ -94,7 +95,8 @@ class _Run:
             lines = self._target.input_lines
             with contextlib.suppress(TargetLeadsError):  # a store that fails now failed before, or tells less than that
                 self._target.close(exit_status)
-        return Ending(exit_status=exit_status, last_line=words, finished_at=time.time(), input_lines=lines)
+        finished_at = self._started_at + time.monotonic() - self._began_at  # whoever has set the clock meanwhile
+        return Ending(exit_status=exit_status, last_line=words, finished_at=finished_at, input_lines=lines)
 
     def _to_its_end(self, file_input: IO[bytes] | None) -> str:
         self._config = read_config(self._config_paths)

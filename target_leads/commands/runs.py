@@ -136,7 +136,7 @@ def _took(run: PastRun) -> str:
     """How long it took, to about the two largest units."""
     if run.finished_at is None:
         return ""
-    seconds = (run.finished_at - run.started_at).total_seconds()
+    seconds = max((run.finished_at - run.started_at).total_seconds(), 0)  # the clock may have been set back
     if seconds < 10:  # noqa: PLR2004 -- from there on a tenth tells nothing
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
