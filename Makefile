@@ -69,10 +69,10 @@ clean: ## remove what the other commands made
 
 .lowest/run.stamp: pyproject.toml constraints-lowest.txt
 	rm -rf .lowest && $(PYTHON_LOWEST) -m venv .lowest
-	$(LOWEST)/python $(INSTALL) --constraint constraints-lowest.txt --editable '.[postgres]' $(TESTERS)
+	$(LOWEST)/python $(INSTALL) --constraint constraints-lowest.txt --editable '.[postgres,socks]' $(TESTERS)
 	@touch $@
 
 .newest/run.stamp: pyproject.toml constraints.txt
 	rm -rf .newest && $(PYTHON_NEWEST) -m venv .newest
-	$(NEWEST)/python $(INSTALL) --constraint constraints.txt --editable '.[postgres]' $(TESTERS)
+	$(NEWEST)/python $(INSTALL) --constraint constraints.txt --editable '.[postgres,socks]' $(TESTERS)
 	@touch $@
