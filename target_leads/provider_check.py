@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 _SECONDS = 10
 _JUDGED_BY = {
-    "update": ("update.responses", "update.many", "job", "rate_limits"),
-    "job": ("job", "rate_limits"),
-    "read": ("read",),
+    "update": ("update", "update.responses", "update.many", "job", "rate_limits"),
+    "job": ("update", "job", "rate_limits"),
+    "read": ("update", "read"),
 }
-"""Parts of ``provider.json`` that say what an answer to each call means."""
+"""Parts of ``provider.json`` that say what an answer to each call means. Without `update` there is none at all."""
 _Read = TypeVar("_Read")
 
 

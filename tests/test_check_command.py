@@ -161,7 +161,7 @@ perch     environment  sandbox, given
 ENDING_AT_80 = """\
 -  store_url: there is no folder nowhere for leads.db. Make it, or name another.
 
-14 findings.
+14 findings and 1 warning.
 """
 
 

@@ -176,3 +176,12 @@ def test_files_that_are_missing(tmp_path: Path) -> None:
     """A folder has to have all of them to be tested, also those that a run does not read."""
     found = [finding.removeprefix(f"{tmp_path}/").split(":")[0] for finding in folder_findings(tmp_path)]
     assert found == ["provider.json", "lead.schema.json", "example.json", "responses"]
+
+
+@pytest.mark.parametrize("name", ["perch", "connect2capital", "propexo_entrata"])
+def test_a_definition_that_cannot_be_read_judges_no_answer(name: str, tmp_path: Path) -> None:
+    """Of a ``provider.json`` that is no JSON that alone is told."""
+    folder = shutil.copytree(FOLDERS[name], tmp_path / name)
+    (folder / "provider.json").write_text("{")
+    (finding,) = folder_findings(folder)
+    assert finding.startswith(f"{folder}/provider.json: is no JSON: ")

@@ -61,8 +61,13 @@ def _print_words(found: Checkup) -> None:
             click.echo(f"{title}:")
             print_table([{"mark": "-", "words": words} for words in sentences], ["mark", "words"], heading=False)
             click.echo()
-    count = len(found.findings)
-    click.echo(f"{count} finding{'' if count == 1 else 's'}." if count else "Nothing is wrong.")
+    counted = _counted(len(found.findings), "finding"), _counted(len(found.warnings), "warning")
+    told = [words for words in counted if words]
+    click.echo(f"{' and '.join(told)}." if told else "Nothing is wrong.")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}" if number else ""
 
 
 def _row(provider: CheckedProvider, setting: CheckedSetting) -> dict[str, str]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # It tells each row that is read, records of dead letters and open jobs too, whatever hide_parameters says.
 keep_quiet("sqlalchemy.engine.Engine", up_to=logging.DEBUG)
 
+_SQLITE = b"SQLite format 3\0"
+"""What each of its files begins with."""
 _LOOK_AGAIN_SECONDS = 0.02
 _ASYNC_DRIVERS = frozenset({"aiosqlite", "asyncpg", "psycopg_async"})
 _EXAMPLE_FILE = "Give one such as sqlite:///target-leads.db."
@@ -130,6 +132,9 @@ def _prepare_files(url: URL) -> None:
     path = Path(url.database)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        with path.open("rb") as there:
+            if there.read(len(_SQLITE)) not in (b"", _SQLITE):
+                return  # something else, which is left as it is
         for file in (path, _log_of(path), Path(f"{path}-shm")):
             if file.exists():
                 file.chmod(0o600)

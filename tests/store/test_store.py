@@ -342,6 +342,16 @@ def test_files_that_others_could_read_are_closed_to_them(tmp_path: Path) -> None
     killed.close()
 
 
+def test_a_file_that_is_no_store_stays_as_it_is(tmp_path: Path) -> None:
+    """A URL that names another file by mistake changes neither what stands in it nor who may read it."""
+    path = tmp_path / "config.json"
+    path.write_text('{"provider": "perch"}')
+    path.chmod(0o644)
+    with pytest.raises(StoreError, match="file is not a database"):
+        Store(f"sqlite:///{path}", now=lambda: NOW)
+    assert (path.read_text(), mode_of(path)) == ('{"provider": "perch"}', 0o644)
+
+
 def test_a_commit_survives_a_power_cut(tmp_path: Path) -> None:
     """SQLite waits for the disk at each commit, and readers do not block the writer."""
     engine = open_engine(f"sqlite:///{tmp_path / 'store.db'}")
