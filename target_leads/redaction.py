@@ -96,14 +96,28 @@ def _words(expected: object, between: str) -> str:
 def without_secrets(url: str) -> str:
     """A URL for people: without user, password, query and fragment, in which credentials travel.
 
-    A password with an unquoted slash makes a URL that can be read in more than one way; of such a one only the scheme
-    is shown.
+    Of one that can be read in more than one way only the scheme is shown.
     """
-    scheme, separator, rest = url.partition("://")
-    host, after = re.fullmatch("([^/?#]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr] # it fits all text
-    if not separator or (host and "@" in after):
+    scheme, separator, host, after = _parts(url)
+    if not separator or is_ambiguous(url):
         return f"{scheme}://…" if separator else "…"
     return f"{scheme}://{host.rpartition('@')[2]}{re.split('[?#]', after)[0]}"
+
+
+def is_ambiguous(url: str) -> bool:
+    """Whether a URL can be read in more than one way, as one with an unquoted slash in its password can.
+
+    What a program that reads it takes for the host may then be a part of the password.
+    """
+    _, _, host, after = _parts(url)
+    return bool(host) and "@" in after
+
+
+def _parts(url: str) -> tuple[str, str, str, str]:
+    """Scheme, separator, what stands before the first slash, question mark or number sign, and the rest."""
+    scheme, separator, rest = url.partition("://")
+    host, after = re.fullmatch("([^/?#]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr] # it fits all text
+    return scheme, separator, host, after
 
 
 def keep_quiet(logger: str, *, up_to: int) -> None:

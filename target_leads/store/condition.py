@@ -61,7 +61,7 @@ def condition_of(store_url: str, *, seconds: int = _SECONDS) -> Condition:
             findings += [finding] if (finding := stranger(connection)) else []
             version = None if findings else _version(connection)
     except SQLAlchemyError as error:
-        findings, version = [f"cannot be used: {words_of(error)}. {advice_on(error)}"], None
+        findings, version = [f"cannot be used: {words_of(error, store_url)}. {advice_on(error, store_url)}"], None
     finally:
         engine.dispose()
     if findings:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # It tells each row that is read, records of dead letters and open jobs too, whatever hide_parameters says.
 keep_quiet("sqlalchemy.engine.Engine", up_to=logging.DEBUG)
+# It tells the host that it tries, which may be a part of the password.
+keep_quiet("psycopg", up_to=logging.DEBUG)
 
 _SQLITE = b"SQLite format 3\0"
 """What each of its files begins with."""
@@ -107,8 +109,7 @@ def _url(store_url: str) -> URL:
         message = f"store_url: is no SQLAlchemy URL. Give one such as {_EXAMPLES}."
         raise SettingsError([message]) from None
     backend = url.get_backend_name()
-    after_user = f"{url.host} {url.database if backend == 'postgresql' else ''}"
-    if "@" in after_user:  # the driver would tell a part of the password as the host's name
+    if "@" in (url.host or ""):  # no host has one: it is a part of the password, and would be looked up as a name
         raise SettingsError(["store_url: a sign such as @ in the user or the password must be quoted (%40)."])
     if backend == "sqlite" and url.query:  # such as uri=true, which would open another file than the one made private
         raise SettingsError([f"store_url: a SQLite URL takes no query. {_EXAMPLE_FILE}"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from target_leads.exceptions import StoreError
-from target_leads.redaction import without_secrets
+from target_leads.redaction import is_ambiguous, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,11 @@ _STATES = {
     "55P03": ("another program keeps it locked", "See which, and that it ends"),
 }
 """What PostgreSQL's numbers mean, and what is to be done."""
+_OF_THE_QUERY = r"invalid .*(option|value)|bad value for"
+"""What the driver says of the URL's query; a password with an unquoted & in it would be told as an option."""
+_QUOTE = "Quote signs such as @ and / in the user and the password (%40, %2F)"
 _ADVICE = {
+    _OF_THE_QUERY: "See that the query in store_url is right",
     r"role .* does not exist|authentication failed|no password|pg_hba": _USER,
     r"database .* does not exist": "See that the database in store_url is right, or make it",
     r"connection .*failed|resolve host|connection timeout|closed": (
@@ -52,27 +56,37 @@ def store_errors(store_url: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         message = (
-            f"The store {without_secrets(store_url)} cannot be used: {words_of(error)}. "
-            f"No STATE was printed for what it does not hold. {advice_on(error)}, then run again."
+            f"The store {without_secrets(store_url)} cannot be used: {words_of(error, store_url)}. "
+            f"No STATE was printed for what it does not hold. {advice_on(error, store_url)}, then run again."
         )
         raise StoreError(message) from None
 
 
-def words_of(error: SQLAlchemyError) -> str:
-    """What the database says, where it can hold no value; else only the name of the error."""
+def words_of(error: SQLAlchemyError, store_url: str) -> str:
+    """What the database says, where it can hold no value and no part of a password; else only the name of the error."""
+    said = _said(error)
+    if is_ambiguous(store_url) or re.search(_OF_THE_QUERY, said):
+        return type(getattr(error, "orig", None) or error).__name__
+    return said
+
+
+def advice_on(error: SQLAlchemyError, store_url: str) -> str:
+    """What is to be done, as a sentence or two without the end."""
+    if by_state := _STATES.get(_state(error), ("", ""))[1]:
+        return by_state
+    said = _said(error)
+    advice = next((advice for words, advice in _ADVICE.items() if re.search(words, said)), _ANY_ADVICE)
+    return f"{_QUOTE}, if there are any. {advice}" if is_ambiguous(store_url) else advice
+
+
+def _said(error: SQLAlchemyError) -> str:
+    """What the database says, unless it may quote a row; else what its number means, or the name of the error."""
     if not isinstance(error, DBAPIError) or error.orig is None:
         return type(error).__name__
     # SQLite's messages hold no values. A server's may quote a row, but not before the first statement.
     if type(error.orig).__module__.startswith("sqlite3") or error.statement is None:
         return _QUESTION.sub("", " ".join(str(error.orig).split())).rstrip(".")
     return _STATES.get(_state(error), ("", ""))[0] or type(error.orig).__name__
-
-
-def advice_on(error: SQLAlchemyError) -> str:
-    """What is to be done, as a sentence without its end."""
-    said = words_of(error)
-    by_state = _STATES.get(_state(error), ("", ""))[1]
-    return by_state or next((advice for words, advice in _ADVICE.items() if re.search(words, said)), _ANY_ADVICE)
 
 
 def _state(error: SQLAlchemyError) -> str:
