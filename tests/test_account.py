@@ -105,7 +105,8 @@ CONTROL = "must be printable ASCII text; it holds a line break or another sign t
         ({"token": f"{SECRET}é"}, f"token: {CONTROL}"),
         ({"token": f" {SECRET}"}, "token: must not begin or end with a space."),
         ({"token": f"{SECRET} "}, "token: must not begin or end with a space."),
-        ({"region": "US"}, "region: must be one of us, eu, but was 'US'."),
+        ({"region": "US"}, "region: must be one of us, eu. Did you mean us?"),
+        ({"region": SECRET}, "region: must be one of us, eu."),
         ({"region": ""}, "region: must be text that is not blank. Where."),
         (
             {"tokne": SECRET},
@@ -120,8 +121,9 @@ CONTROL = "must be printable ASCII text; it holds a line break or another sign t
         ({"concurrency": 0}, "concurrency: must be a whole number from 1 to 256, but was 0."),
         ({"concurrency": 257}, "concurrency: must be a whole number from 1 to 256, but was 257."),
         ({"concurrency": True}, "concurrency: must be a whole number from 1 to 256, but was True."),
-        ({"concurrency": 2.5}, "concurrency: must be a whole number from 1 to 256, but was 2.5."),
-        ({"concurrency": "8"}, "concurrency: must be a whole number from 1 to 256, but was '8'."),
+        ({"concurrency": 2.5}, "concurrency: must be a whole number from 1 to 256."),
+        ({"concurrency": SECRET}, "concurrency: must be a whole number from 1 to 256."),
+        ({"concurrency": [SECRET]}, "concurrency: must be a whole number from 1 to 256."),
         *[
             ({"rate_limits": wrong}, f"rate_limits: {RATE_LIMITS}")
             for wrong in (
@@ -153,13 +155,6 @@ def test_all_mistakes_are_told_at_once(definition: Definition) -> None:
     assert [finding.split(":")[0] for finding in findings] == [
         "y", "token", "region", "branch", "base_url", "account", "concurrency",
     ]  # fmt: skip
-
-
-def test_a_secret_with_choices_is_not_shown(definition: Definition) -> None:
-    """What was given in place of one of the choices is shown only where it is no secret."""
-    secret = dataclasses.replace(definition.settings["branch"], secret=True)
-    changed = dataclasses.replace(definition, settings={**definition.settings, "branch": secret})
-    assert findings_of(changed, GOOD | {"branch": SECRET}) == ["branch: must be one of north, south."]
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def _findings(definition: Definition, config: Mapping[str, Any]) -> Iterator[str
         elif not isinstance(value, str) or not value.strip():
             yield f"{name}: must be text that is not blank. {setting.description}"
         elif setting.choices and value not in setting.choices:
-            yield f"{name}: must be one of {', '.join(setting.choices)}{_was(value, secret=setting.secret)}."
+            yield f"{name}: must be one of {', '.join(setting.choices)}.{did_you_mean(value, setting.choices)}"
         elif not value.isprintable() or not value.isascii():
             yield f"{name}: must be printable ASCII text; it holds a line break or another sign that no header takes."
         elif value != value.strip():
@@ -116,6 +116,6 @@ def _windows(config: Iterable[Mapping[str, Any]]) -> tuple[RateLimit, ...]:
     return tuple(RateLimit(requests=window["requests"], per_seconds=window["per_seconds"]) for window in config)
 
 
-def _was(value: object, *, secret: bool = False) -> str:
-    """What it was; an object or a list may be credentials that stand in the wrong place."""
-    return "" if secret or isinstance(value, (dict, list)) else f", but was {value!r}"
+def _was(value: object) -> str:
+    """What it was, if it can be no credential that stands in the wrong place."""
+    return f", but was {value!r}" if isinstance(value, int) else ""
