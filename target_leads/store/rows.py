@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import simplejson
@@ -75,7 +76,7 @@ def kept_record(row: Mapping[str, Any], *, received_at: datetime.datetime) -> Re
 
 def columns_of(text: str) -> Mapping[str, Any]:
     """What a SCHEMA said of each column; in a store of an earlier release their names are all that was kept."""
-    columns: Mapping[str, Any] | list[str] = simplejson.loads(text, use_decimal=True)
+    columns: Mapping[str, Any] | list[str] = _read(text)
     return {name: {} for name in columns} if isinstance(columns, list) else columns
 
 
@@ -91,8 +92,13 @@ def without_metadata(record: Record) -> dict[str, Any]:
 
 def record_of(text: str) -> Mapping[str, Any]:
     """The record that `record_text` wrote."""
-    record: Mapping[str, Any] = simplejson.loads(text, use_decimal=True, allow_nan=True)
+    record: Mapping[str, Any] = _read(text)
     return record
+
+
+def _read(text: str) -> Any:  # noqa: ANN401 -- JSON
+    """JSON as `reader` reads it: NaN and the infinities are decimals too."""
+    return simplejson.loads(text, use_decimal=True, parse_constant=Decimal)
 
 
 def storable(text: str) -> str:

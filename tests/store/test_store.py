@@ -21,6 +21,7 @@ from msgspec import structs
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
+from target_leads.changes import Fingerprints
 from target_leads.exceptions import SettingsError, StoreError
 from target_leads.models import Outcome, Record, Settlement, Violation
 from target_leads.report import RunReport
@@ -203,6 +204,21 @@ def test_what_json_does_not_have_is_kept_as_text(store: Store) -> None:
     settle(store, settled("invalid", original={"id": "L-1", "day": datetime.date(2024, 2, 29)}))
     (letter,) = store.open_dead_letters()
     assert letter.record == {"id": "L-1", "day": "2024-02-29"}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_comes_back_as_it_was_read(number: str, store: Store) -> None:
+    """The reader makes a decimal of it, which differs from null in the record's digest; so does the store."""
+    odd = {"amount": Decimal(number)}
+    record = Record(stream="leads", fields={}, original=odd, columns={"amount": {"default": Decimal(number)}})
+    settle(store, dataclasses.replace(settled("invalid"), record=record))
+    (letter,) = store.open_dead_letters()
+    prints = Fingerprints(b"key")
+    looks = [prints.of_record("", each, is_as_read=True) for each in (odd, letter.record, {"amount": None})]
+    assert looks[0] == looks[1] != looks[2]
+    assert prints.of_record("", letter.columns["amount"], is_as_read=True) == prints.of_record(
+        "", {"default": Decimal(number)}, is_as_read=True
+    )
 
 
 def test_text_that_a_database_cannot_hold(store: Store) -> None:
