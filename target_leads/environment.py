@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -17,6 +18,9 @@ _PREFIX = "TARGET_LEADS_"
 _OTHERS = frozenset({"LOGLEVEL", "SOURCE"})
 """Behind the prefix: what the SDK, and the definition of the loader for Meltano, read besides."""
 _IN_MELTANO = "MELTANO_PROJECT_ROOT"
+_MELTANO_LOADER = "MELTANO_LOADER_NAME"
+_OF_KUBERNETES = re.compile(r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)")
+"""Behind the prefix: what it tells all containers of a Service whose name begins as ours does."""
 _TRUTH_VALUES = frozenset({"true", "1", "yes", "on", "false", "0", "no", "off", ""})
 _AS_TEXT = {"array": "a list as JSON", "integer": "a whole number", "object": "an object as JSON"}
 
@@ -66,12 +70,25 @@ def unknown_variables(schema: Mapping[str, Any], given: Collection[str], *, coun
         name = variable.removeprefix(_PREFIX)
         if name in {variable, *known, *_OTHERS, *(each.upper() for each in given)} or name.startswith("_"):
             continue
+        if _OF_KUBERNETES.fullmatch(name):
+            continue
         whole = next((each for each in objects if name.startswith(f"{each}_")), None)
         near = nearest(name, known)
-        if in_meltano and (whole or not near or name.endswith(tuple(f"_{each}" for each in known))):
+        if in_meltano and (not near or _belongs_to_meltano(name, known, objects)):
             continue
         if whole:
             yield f"{variable} is read by Meltano alone; it has no effect. Give {_PREFIX}{whole}, an object as JSON."
         else:
             hint = f" Did you mean {_PREFIX}{near}?" if near else ""
             yield f"There is no setting for {variable}; it has no effect.{hint}"
+
+
+def _belongs_to_meltano(name: str, known: Collection[str], objects: Collection[str]) -> bool:
+    """Whether Meltano has made it of a setting of its own, or of one of a loader that inherits from this one."""
+    inherits_as = f"{re.sub('[^A-Z0-9]', '_', os.environ.get(_MELTANO_LOADER, '').upper())}_".removeprefix(_PREFIX)
+    return (
+        "__" in name
+        or name.endswith(tuple(f"_{each}" for each in known))
+        or any(f"_{each}_" in f"_{name}_" for each in objects)
+        or (inherits_as != "" and name.startswith(inherits_as))
+    )

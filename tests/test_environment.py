@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from target_leads.environment import read_environment, unknown_variables
 from target_leads.target import TargetLeads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 VALUE = "not-to-be-told-4711"
 PREFIX = "TARGET_LEADS_"
@@ -31,16 +33,50 @@ FROM_MELTANO = (
     "_LOG_PARSER",
 )
 """As Meltano 4 sets them for `meltano invoke`; SOURCE and the providers' are the user's own."""
+FROM_KUBERNETES = (
+    "SERVICE_HOST",
+    "SERVICE_PORT",
+    "SERVICE_PORT_HTTP",
+    "PORT",
+    "PORT_80_TCP",
+    "PORT_80_TCP_PROTO",
+    "PORT_80_TCP_PORT",
+    "PORT_80_TCP_ADDR",
+    "STORE_SERVICE_HOST",
+    "STORE_PORT_5432_TCP",
+)
+"""As it sets them in each container for the Services target-leads and target-leads-store."""
+
+
+def of_meltanos_settings() -> Iterator[str]:
+    """What Meltano makes of each setting of the loader, and of a key in each object."""
+    project = yaml.safe_load((Path(__file__).parent.parent / "meltano.yml").read_text(encoding="utf-8"))
+    (loader,) = project["plugins"]["loaders"]
+    for setting in loader["settings"]:
+        name = setting["name"].replace(".", "_").upper()
+        yield name
+        if setting.get("kind") == "object":
+            yield f"{name}_LEADS"
+            yield f"{name}_LEADS_FIELDS_AMOUNT"
+    yield from ("_DIALECT", "_LOG_PARSER")
 
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """What is said of these variables."""
 
-    def do(*names: str, given: tuple[str, ...] = (), count: bool = True, in_meltano: bool = False) -> list[str]:
+    def do(
+        *names: str,
+        given: tuple[str, ...] = (),
+        count: bool = True,
+        in_meltano: bool = False,
+        loader: str = "target-leads",
+    ) -> list[str]:
         monkeypatch.delenv("MELTANO_PROJECT_ROOT", raising=False)
+        monkeypatch.delenv("MELTANO_LOADER_NAME", raising=False)
         if in_meltano:
             monkeypatch.setenv("MELTANO_PROJECT_ROOT", "/project")
+            monkeypatch.setenv("MELTANO_LOADER_NAME", loader)
         for name in names:
             monkeypatch.setenv(PREFIX + name, VALUE)
         return list(unknown_variables(TargetLeads.config_jsonschema, given, count=count))
@@ -74,6 +110,29 @@ def test_no_false_alarms_in_meltano(told: Callable[..., list[str]], *, count: bo
     names = (*FROM_MELTANO, "CRM_PASSWORD", "EU_DRY_RUN", "EU_STORE_URL")
     assert told(*names, count=count, in_meltano=True) == []
     assert told("DRYRUN", count=count, in_meltano=True) == [DRYRUN]
+
+
+@pytest.mark.parametrize("suffix", ["EU", "US", "UK", "DE", "QA", "A", "STORE"])
+def test_no_false_alarms_for_a_loader_that_inherits(told: Callable[..., list[str]], suffix: str) -> None:
+    """Meltano makes variables of all its settings; who runs another loader has them in its environment too."""
+    names = [f"{suffix}_{name}" for name in of_meltanos_settings()]
+    assert len(names) > 50
+    assert told(*names, in_meltano=True) == []
+    assert told(*names, in_meltano=True, loader=f"target-leads-{suffix.lower()}") == []
+
+
+def test_what_begins_with_the_loaders_own_name_is_meltanos(told: Callable[..., list[str]]) -> None:
+    """Of a loader that inherits; where it is called as this target is, a misspelt name is told."""
+    names = ("EU_DRYRUN", "DRYRUN")
+    assert told(*names, in_meltano=True, loader="target-leads-eu") == [DRYRUN]
+    assert len(told(*names, in_meltano=True)) == 2
+
+
+def test_no_false_alarms_in_kubernetes(told: Callable[..., list[str]]) -> None:
+    """A Service that is called as this target is has variables that begin as its settings do."""
+    assert told(*FROM_KUBERNETES, "REPORT") == [
+        f"There is no setting for {PREFIX}REPORT; it has no effect. Did you mean {PREFIX}REPORT_PATH?"
+    ]
 
 
 def test_a_run_and_a_check_tell_it(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
