@@ -190,7 +190,7 @@ class Settlement:
     request_id: str = ""
     """The provider's own name for the last request, by which its support can find it."""
     attempts: int = 0
-    """Requests that were sent for this update."""
+    """How often it was tried, also where there was no connection."""
     waited_seconds: float = 0.0
     """How long it was held back between those requests."""
     update: LeadUpdate | None = field(default=None, repr=False)

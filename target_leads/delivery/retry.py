@@ -36,6 +36,7 @@ class Attempts:
 
     verdict: Verdict
     count: int
+    """Those too for which there was no connection."""
     waited_seconds: float
     first_ended_at: float
     """When the first attempt had its answer, or its failure, by the clock's monotonic time."""
@@ -99,6 +100,7 @@ class _Tally:
         self._policy = policy
         self._clock = clock
         self._count = 0
+        self._was_sent = False
         self._first_ended_at = self._last_began_at = clock.monotonic()
         self._waited = 0.0
         self._held_at_gate = 0.0
@@ -109,7 +111,7 @@ class _Tally:
     def attempt(self, attempt: Callable[[], Verdict]) -> Verdict:
         """Pass the gate, and attempt; the last verdict again if the gate stays closed."""
         longest = self._policy.max_wait_seconds
-        again = self._count > 0
+        again = self._was_sent
         passage = self._gate.enter(longest - self._waited, again=again)
         self._waited += passage.waited_seconds
         self._held_at_gate += passage.waited_seconds
@@ -126,6 +128,7 @@ class _Tally:
         finally:
             self._gate.leave(verdict, began_at=began_at, again=again)
         self._count += 1
+        self._was_sent |= not verdict.unsent
         self._last_began_at = began_at
         if self._count == 1:
             self._first_ended_at = self._clock.monotonic()

@@ -38,8 +38,8 @@ def settlement_row(settlement: Settlement) -> dict[str, Any]:
 
 def outcome_row(settlement: Settlement) -> dict[str, Any]:
     """Columns of ``outcomes`` that say what became of a record."""
-    sent = settlement.update is not None and settlement.attempts > 0
-    names = field_names(settlement.update.body) if settlement.update is not None and sent else []
+    tried = settlement.update is not None and settlement.attempts > 0
+    names = field_names(settlement.update.body) if settlement.update is not None and tried else []
     return {**settlement_row(settlement), "fields": storable(json.dumps(names))}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -224,6 +225,15 @@ def test_a_rate_limit_that_leaves_no_room_within_the_longest_wait_is_given_up(
     assert attempts.count == 0
     assert attempts.too_long is not None
     assert attempts.too_long.why == "its rate limits leave no room"
+
+
+def test_an_attempt_without_a_connection_is_repeated_by_no_request(account: Callable[..., Account], time: Time) -> None:
+    """What is sent after such attempts alone is the first request; the attempts count all the same."""
+    gate, unsent = Gate(account(), time.clock), dataclasses.replace(_again(), status=None, unsent=True)
+    policy = RetryPolicy(max_tries=6, max_wait_seconds=300)
+    verdicts = [unsent, unsent, _again(), unsent, _again(), _last()]
+    attempts = attempt_until_settled(lambda: verdicts.pop(0), gate, policy, time.clock)
+    assert (attempts.count, gate.traffic.requests, gate.traffic.retries) == (6, 3, 2)
 
 
 def test_repetitions_and_waits_are_counted(account: Callable[..., Account], time: Time) -> None:
