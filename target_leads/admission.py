@@ -12,6 +12,7 @@ from target_leads.exceptions import SettingsError
 from target_leads.listing import listed
 from target_leads.mapping import is_deletion
 from target_leads.models import LeadUpdate, Outcome, Settlement, Violation
+from target_leads.providers.account import SANDBOX_ACCOUNT
 from target_leads.stream import Destination, Stream
 from target_leads.versions import version_of
 
@@ -95,6 +96,11 @@ class Admission:
         """The provider of a stream; empty if there is none, or each record has to say."""
         return self._streams[stream].provider if stream in self._streams else ""
 
+    def account_of(self, stream: str) -> str:
+        """The name of the account to which a stream's records go; empty if it has no provider of its own."""
+        provider = self.provider_of(stream)
+        return self._account_of(provider).name if provider else ""
+
     def address(self, record: Record) -> Addressed | Settlement:
         """Which lead a record is about, or its outcome where it is about none."""
         stream = self._streams[record.stream]
@@ -167,6 +173,19 @@ class Admission:
             return False
         account = self._account_of(update.provider)
         return (account.name, account.base_url) == (update.account, update.base_url)
+
+    def takes_again(self, provider: str, account: str) -> bool:
+        """Whether a dead letter of this account may be sent again: it is the provider's account here, or not known.
+
+        Of a provider that has no account here, all but the sandbox's may: where their streams go now decides.
+        """
+        if not account:
+            return True
+        try:
+            here = self._account_of(provider).name if provider in self._definitions else None
+        except SettingsError:  # it lacks credentials
+            here = None
+        return account != SANDBOX_ACCOUNT if here is None else account == here
 
 
 def _refused(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from target_leads.models import Lead, Record
     from target_leads.report import RunReport
     from target_leads.selection import Selection
-    from target_leads.store import Store
+    from target_leads.store import DeadLetter, Store
 
 _COMMIT_EVERY_SECONDS = 0.5
 _MOST_IN_A_COMMIT = 100
@@ -109,9 +109,18 @@ class Pipeline:
 
     def receive_settled(self, record: Record, outcome: Outcome, reason: str) -> None:
         """Take a record whose fate was decided before it came here: filtered, or not to be mapped."""
-        provider = self.admission.provider_of(record.stream)
+        provider, account = self.admission.provider_of(record.stream), self.admission.account_of(record.stream)
         self.report.receive(record.stream, provider)
-        self._waiting.append(Settlement(record=record, outcome=outcome, provider=provider, reason=reason))
+        self._waiting.append(
+            Settlement(record=record, outcome=outcome, provider=provider, account=account, reason=reason)
+        )
+
+    def takes_again(self, letter: DeadLetter) -> bool:
+        """Whether this run sends a dead letter again. One of another account stays open, and is counted."""
+        if self.admission.takes_again(letter.provider, letter.account):
+            return True
+        self.report.left_open[letter.provider, letter.account] += 1
+        return False
 
     def checkpoint(self, state: Any) -> None:  # noqa: ANN401 -- a STATE's value is the tap's own affair
         """Take a STATE; it goes out when every record received before it is settled."""

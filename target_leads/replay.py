@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from target_leads.configuration import mistakes
 from target_leads.exceptions import RefusedAgain, SettingsError
-from target_leads.providers.account import SANDBOX_ACCOUNT
 from target_leads.run import do_run
 from target_leads.store import DeadLetterFilter, singer_messages
 from target_leads.target import TargetLeads
@@ -46,7 +45,7 @@ class ReplayingTarget(TargetLeads):
     def take_all(self, file_input: object = None) -> None:  # noqa: ARG002 -- the target's signature
         """Take the dead letters in place of any input."""
         store = self.pipeline.store
-        for message in singer_messages(_letters(store, self._which), store.identity) if store else ():
+        for message in singer_messages(self._letters(store), store.identity) if store else ():
             if self.is_stopping():
                 break
             if message["type"] == "SCHEMA":
@@ -67,12 +66,11 @@ class ReplayingTarget(TargetLeads):
                 "Mend the mapping or the data, or put them aside: target-leads dead-letters discard."
             )
 
+    def _letters(self, store: Store) -> Iterator[DeadLetter]:
+        """The dead letters that are open now, oldest first, a few at a time: while they are sent the store is written.
 
-def _letters(store: Store, which: DeadLetterFilter) -> Iterator[DeadLetter]:
-    """The dead letters that are open now, oldest first, a few at a time: while they are sent the store is written.
-
-    What the sandbox refused is for no provider.
-    """
-    ids = [letter.dead_letter_id for letter in store.dead_letters(which) if letter.account != SANDBOX_ACCOUNT]
-    for start in range(0, len(ids), _AT_ONCE):
-        yield from list(store.dead_letters(DeadLetterFilter(ids=tuple(ids[start : start + _AT_ONCE]))))
+        Those of accounts that the settings do not name are left as they are.
+        """
+        ids = [letter.dead_letter_id for letter in store.dead_letters(self._which) if self.pipeline.takes_again(letter)]
+        for start in range(0, len(ids), _AT_ONCE):
+            yield from list(store.dead_letters(DeadLetterFilter(ids=tuple(ids[start : start + _AT_ONCE]))))

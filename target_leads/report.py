@@ -50,6 +50,8 @@ class RunReport:
         """Records of earlier runs whose jobs ended in this one."""
         self.dead_letters_of_jobs = 0
         """Records of earlier runs that were refused when their jobs ended."""
+        self.left_open: Counter[tuple[str, str]] = Counter()
+        """Dead letters that were not sent again, by provider and account: the settings name another."""
         self.jobs_ended: Counter[Outcome] = Counter()
         """How jobs of earlier runs ended."""
 

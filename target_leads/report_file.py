@@ -85,6 +85,10 @@ def report_as_json(report: RunReport, ending: Ending | None = None) -> dict[str,
             "not_asked_after": report.jobs_of_others,
             **by_word(report.jobs_ended),
         },
+        "dead_letters_left_open": [
+            {"provider": provider, "account": account, "count": count}
+            for (provider, account), count in report.left_open.most_common()
+        ],
         "plans": {
             provider: {"records": report.to_send[provider], **_plan(plan)}
             for provider, plan in sorted(report.plans.items())

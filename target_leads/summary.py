@@ -20,6 +20,7 @@ _WIDTH = 80
 """Of tables and of lists; whoever has a wider terminal reads them as well."""
 _FIELDS_TOLD = 8
 _REASONS_TOLD = 5
+_ACCOUNTS_TOLD = 3
 _KEPT_TOGETHER = "\N{NO-BREAK SPACE}"
 
 Row = tuple[str, "Mapping[str, str]"]
@@ -36,6 +37,7 @@ def summary(report: RunReport, settings: Settings, *, seconds: float) -> Iterato
         [*_fields(report)],
         [*_jobs(report)],
         [*_dead_letters(report, settings)],
+        [*_left_open(report)],
     )
     yield from first
     for block in filter(None, others):
@@ -55,8 +57,9 @@ def sentence(report: RunReport) -> str:
     words = [f"{to_send:,} would be sent"] if to_send else []
     words += [f"{count:,} {word}" for word, count in by_word(totals).items()]
     jobs = f" {counted(ended, 'job')} of earlier runs ended." if (ended := report.jobs_ended.total()) else ""
+    left = f" {counted(count, 'dead letter')} left open." if (count := report.left_open.total()) else ""
     run = "" if report.is_dry_run else f" Run {report.run_id}."
-    return f"{counted(report.received, 'record')} received: {', '.join(words) or 'nothing to do'}.{jobs}{run}"
+    return f"{counted(report.received, 'record')} received: {', '.join(words) or 'nothing to do'}.{jobs}{left}{run}"
 
 
 def counted(count: int, thing: str) -> str:
@@ -194,3 +197,17 @@ def _dead_letters(report: RunReport, settings: Settings) -> Iterator[str]:
     yield from (f"  {reason}" for reason in reasons[:_REASONS_TOLD])
     if more := len(reasons[_REASONS_TOLD:]):
         yield f"  … for {counted(more, 'other reason')}"
+
+
+def _left_open(report: RunReport) -> Iterator[str]:
+    """Dead letters that were not sent again, whose they are, and what to do."""
+    if not report.left_open:
+        return
+    told, total = report.left_open.most_common(_ACCOUNTS_TOLD), report.left_open.total()
+    accounts = [f"{count:,} of {provider}/{account}" for (provider, account), count in told]
+    if more := total - sum(count for _, count in told):
+        accounts.append(f"{more:,} of others")
+    yield (
+        f"{counted(total, 'dead letter')} left open, of accounts that the settings do not name: {', '.join(accounts)}. "
+        "Replay them with the settings of that account, or put them aside: target-leads dead-letters discard."
+    )

@@ -235,6 +235,10 @@ class TargetLeads(Target):
             if letter is None:
                 self._take_settled(stream, Outcome.IGNORED, "the dead letter was closed before")
                 return
+            if not self.pipeline.takes_again(letter):
+                reason = "the dead letter is of an account that the settings do not name, and stays open"
+                self._take_settled(letter.stream, Outcome.IGNORED, reason)
+                return
             self.original = structs.replace(
                 self.original, dead_letter_id=letter.dead_letter_id, received_at=letter.created_at
             )

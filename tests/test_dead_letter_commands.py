@@ -414,14 +414,18 @@ def test_a_replay_of_none_is_no_run(shop: Shop) -> None:
 
 
 def test_what_the_sandbox_refused_is_for_no_provider(shop: Shop) -> None:
-    """A replay sends what providers refused, each where it was refused, and leaves the sandbox's alone."""
-    with closing(sqlite3.connect(shop.folder / "target-leads.db")) as connection, connection:
-        connection.execute("UPDATE dead_letters SET account = 'sandbox' WHERE lead_id = 'a'")
+    """A replay sends what providers refused, and leaves the sandbox's alone."""
+    schema = {**SCHEMA, "schema": {"properties": {"id": {}, "email": {}}}}
+    shop.settings["sandbox"] = True
+    shop.command(messages=[schema, record("d", email="none")])
+    shop.settings |= {"sandbox": False, "stream_maps": {"crm_leads": {"__alias__": "leads", "email": "None"}}}
     shop.refused = ""
-    ended = shop.command("dead-letters", "replay", "--provider", "generic", "--outcome", "rejected")
+    wanted = [word for lead in "acd" for word in ("--id", str(shop.number_of(lead)))]
+    ended = shop.command("dead-letters", "replay", "--provider", "generic", *wanted)
     assert ended.returncode == 0, ended.stderr
-    assert sorted(shop.leads) == ["b", "c"]
-    assert shop.rows("SELECT lead_id FROM dead_letters WHERE closed_at IS NULL AND lead_id > ''") == [("a",)]
+    assert sorted(shop.leads) == ["a", "b", "c"]
+    assert shop.rows("SELECT lead_id FROM dead_letters WHERE closed_at IS NULL AND lead_id > ''") == [("d",)]
+    assert "1 dead letter left open, of accounts that the settings do not name: 1 of generic/sandbox." in ended.stderr
 
 
 def test_a_replay_without_a_store_is_a_mistake(shop: Shop) -> None:

@@ -35,6 +35,8 @@ def report_of() -> RunReport:
     propexo.requests = 1
     report.traffic = {"perch": perch, "propexo_entrata": propexo}
     report.jobs_looked_up, report.jobs_of_others = 2, 1
+    report.left_open["perch", "default"] = 5
+    report.left_open["perch", "sandbox"] = 6
     report.settle_job([Settlement(record=record_a, outcome=Outcome.DELIVERED, provider="propexo_entrata")])
     return report
 
@@ -111,6 +113,10 @@ def test_the_whole_shape() -> None:
             }
         ],
         "earlier_jobs": {"asked_after": 2, "not_asked_after": 1, "delivered": 1},
+        "dead_letters_left_open": [
+            {"provider": "perch", "account": "sandbox", "count": 6},
+            {"provider": "perch", "account": "default", "count": 5},
+        ],
         "plans": {},
     }
 

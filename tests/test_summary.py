@@ -160,6 +160,22 @@ def test_jobs_of_earlier_runs() -> None:
     )
 
 
+def test_dead_letters_that_were_left_open() -> None:
+    """In one line: how many, of which accounts the most are, and what to do. Also in a run without a record."""
+    report = RunReport("0f7e1515960")
+    report.left_open["perch", "staging"] = 1200
+    report.left_open["perch", "sandbox"] = 4
+    report.left_open["bizmate", "north"] = 3
+    assert screen(report) == (
+        "\n1,207 dead letters left open, of accounts that the settings do not name: 1,200 of perch/staging, "
+        "4 of perch/sandbox, 3 of bizmate/north. "
+        "Replay them with the settings of that account, or put them aside: target-leads dead-letters discard."
+    )
+    assert last_line(report).startswith("Done. 0 records received: nothing to do. 1,207 dead letters left open. Run ")
+    report.left_open["bizmate", "south"] = 2
+    assert ", 3 of bizmate/north, 2 of others. Replay them" in screen(report)
+
+
 def dry_run() -> RunReport:
     """A dry run with two providers: one that knows most leads, one that knows none."""
     report = RunReport("0f7e1515960", is_dry_run=True)

@@ -116,7 +116,8 @@ def export(*, config_paths: tuple[str, ...], which: DeadLetterFilter) -> None:
 def replay(context: click.Context, *, config_paths: tuple[str, ...], which: DeadLetterFilter, as_format: str) -> None:
     """Send open dead letters again, oldest first, through the whole pipeline. As JSON its report is printed.
 
-    Status 0 when every one is closed, 3 when some were refused again.
+    Status 0 when every one that was sent is closed, 3 when some were refused again. Those of accounts that the settings
+    do not name stay open.
     """
     _refuse_dry_run(context, config_paths, "sent again for good or not at all")
     with opened_store(config_paths) as store:
