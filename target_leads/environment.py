@@ -57,7 +57,7 @@ def read_environment(schema: Mapping[str, Any]) -> tuple[dict[str, Any], list[st
 
 
 def unknown_variables(schema: Mapping[str, Any], given: Collection[str], *, count: bool) -> Iterator[str]:
-    """A sentence for each variable that looks like a setting and is none. Shows no value.
+    """A sentence for each variable that looks like a setting and is none, or does not count. Shows no value.
 
     `given` are the settings that came another way; `count` says whether variables count here. Within Meltano they count
     for Meltano, which has one for each setting in an object as well, and hands them all on. There people may also have
@@ -66,7 +66,11 @@ def unknown_variables(schema: Mapping[str, Any], given: Collection[str], *, coun
     known = {name.upper(): setting for name, setting in schema["properties"].items()}
     objects = [name for name, setting in known.items() if "object" in setting["type"]]
     in_meltano = _IN_MELTANO in os.environ
-    for variable in sorted(os.environ) if count or in_meltano else ():
+    if not count and not in_meltano:
+        useless = (_PREFIX + name for name in sorted(known) if _PREFIX + name in os.environ)
+        yield from (f"{variable} has no effect: variables count with --config ENV." for variable in useless)
+        return
+    for variable in sorted(os.environ):
         name = variable.removeprefix(_PREFIX)
         if name in {variable, *known, *_OTHERS, *(each.upper() for each in given)} or name.startswith("_"):
             continue

@@ -86,12 +86,18 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 
 
 def test_a_variable_that_is_no_setting(told: Callable[..., list[str]]) -> None:
-    """It is named, with what may be meant and without its value; where variables do not count, it is left alone."""
+    """It is named, with what may be meant and without its value."""
     assert told("DRYRUN", "COLOUR", "LOGLEVEL", "SOURCE", "DRY_RUN", "_X", "CUSTOM", given=("custom",)) == [
         f"There is no setting for {PREFIX}COLOUR; it has no effect.",
         DRYRUN,
     ]
-    assert told(count=False) == []
+
+
+def test_a_setting_where_variables_do_not_count(told: Callable[..., list[str]]) -> None:
+    """Who sets TARGET_LEADS_DRY_RUN and forgets ``--config ENV`` would send for good: it is told. Others are not."""
+    assert told("DRY_RUN", "DRYRUN", "LOGLEVEL", "SOURCE", count=False) == [
+        f"{PREFIX}DRY_RUN has no effect: variables count with --config ENV."
+    ]
 
 
 def test_a_variable_for_a_part_of_an_object(told: Callable[..., list[str]]) -> None:

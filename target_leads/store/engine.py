@@ -118,7 +118,8 @@ def _url(store_url: str) -> URL:
             [f"store_url: must name a file: what is kept in memory is lost with the run. {_EXAMPLE_FILE}"]
         )
     if backend not in BACKENDS:
-        message = f"store_url: must be SQLite or PostgreSQL, but was {backend}. Give one such as {_EXAMPLES}."
+        advice = "Write postgresql://." if backend == "postgres" else f"Give one such as {_EXAMPLES}."
+        message = f"store_url: must be SQLite or PostgreSQL, but was {backend}. {advice}"
         raise SettingsError([message])
     if url.drivername.partition("+")[2] in _ASYNC_DRIVERS:
         message = f"store_url: {url.drivername} is a driver for asynchronous programs. Write {backend}:// instead."

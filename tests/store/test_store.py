@@ -486,6 +486,10 @@ EXAMPLES = "Give one such as sqlite:///target-leads.db or postgresql://user@host
             f"store_url: must be SQLite or PostgreSQL, but was mysql. {EXAMPLES}",
         ),
         (
+            f"postgres://user:{SECRET}@host/db",
+            "store_url: must be SQLite or PostgreSQL, but was postgres. Write postgresql://.",
+        ),
+        (
             f"oracle+none://user:{SECRET}@host/db",
             f"store_url: must be SQLite or PostgreSQL, but was oracle. {EXAMPLES}",
         ),
