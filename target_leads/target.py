@@ -26,7 +26,7 @@ from target_leads.stream_maps import StreamMaps, columns_for
 from target_leads.termination import Termination
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
@@ -229,30 +229,44 @@ class TargetLeads(Target):
             columns=self._columns[stream],
             received_at=self.pipeline.moment(),
         )
-        mark, store = message_dict.get("dead_letter"), self.pipeline.store
-        if mark is not None and store is not None and not self.settings.sandbox and store.is_own(mark):
-            letter = store.marked(mark)
-            if letter is None:
-                self._take_settled(stream, Outcome.IGNORED, "the dead letter was closed before")
-                return
-            if not self.pipeline.takes_again(letter):
-                reason = "the dead letter is of an account that the settings do not name, and stays open"
-                self._take_settled(letter.stream, Outcome.IGNORED, reason)
-                return
-            self.original = structs.replace(
-                self.original, dead_letter_id=letter.dead_letter_id, received_at=letter.created_at
-            )
-            # The other streams that the tap's is mapped to have had it.
-            stream_maps = [each for each in stream_maps if each.stream_alias == letter.stream]
+        if (letter_mark := message_dict.get("dead_letter")) is not None and self._is_of_our_store(letter_mark):
+            stream_maps = self._maps_of_letter(letter_mark, stream_maps)
             if not stream_maps:
-                reason = f"stream_maps: no stream is mapped to {letter.stream} any more"
-                self._take_settled(letter.stream, Outcome.INVALID, reason)
                 return
         taken = [self._take(stream_map) for stream_map in stream_maps]
         if not any(taken):
             alias = stream_maps[0].stream_alias if stream_maps else stream
             self._take_settled(alias, Outcome.IGNORED, "filtered by stream_maps")
         self._handle_max_record_age()
+
+    def _is_of_our_store(self, letter_mark: object) -> bool:
+        """Whether a record is a dead letter of the store that this run writes. The sandbox takes any as a record."""
+        store = self.pipeline.store
+        return store is not None and not self.settings.sandbox and store.is_own(letter_mark)
+
+    def _maps_of_letter(self, letter_mark: Any, stream_maps: Sequence[StreamMap]) -> list[StreamMap]:  # noqa: ANN401 -- a part of a message
+        """Let the current record stand for its dead letter; returns the stream maps that it still has to take.
+
+        None if there is nothing to take: then the record is settled.
+        """
+        store, tap_stream = self.pipeline.store, self.original.stream
+        letter = store.marked(letter_mark) if store is not None else None
+        if letter is None:
+            self._take_settled(tap_stream, Outcome.IGNORED, "the dead letter was closed before")
+            return []
+        if not self.pipeline.takes_again(letter):
+            reason = "the dead letter is of an account that the settings do not name, and stays open"
+            self._take_settled(letter.stream, Outcome.IGNORED, reason)
+            return []
+        self.original = structs.replace(
+            self.original, dead_letter_id=letter.dead_letter_id, received_at=letter.created_at
+        )
+        # The other streams that the tap's is mapped to have had it.
+        own = [each for each in stream_maps if each.stream_alias == letter.stream]
+        if not own:
+            reason = f"stream_maps: no stream is mapped to {letter.stream} any more"
+            self._take_settled(letter.stream, Outcome.INVALID, reason)
+        return own
 
     def _take(self, stream_map: StreamMap) -> bool:
         """Take the current record by one stream map; returns false if the map filters it out."""
