@@ -42,6 +42,16 @@ def findings_of(definition: Definition, config: dict[str, Any]) -> list[str]:
     return [finding.removeprefix("providers.generic.") for finding in raised.value.findings]
 
 
+def test_a_secret_with_choices_is_not_shown(definition: Definition) -> None:
+    """What was given in place of one of the choices is shown only where it is no secret, however short it is."""
+    secret = dataclasses.replace(definition.settings["branch"], secret=True)
+    changed = dataclasses.replace(definition, settings={**definition.settings, "branch": secret})
+    assert findings_of(definition, GOOD | {"branch": "east"}) == [
+        "branch: must be one of north, south, but was 'east'."
+    ]
+    assert findings_of(changed, GOOD | {"branch": "east"}) == ["branch: must be one of north, south."]
+
+
 def test_an_account_with_its_defaults(definition: Definition) -> None:
     """What is not given comes from the definition and from the run's settings."""
     account = Account.open(definition, GOOD, concurrency=3)
@@ -105,7 +115,7 @@ CONTROL = "must be printable ASCII text; it holds a line break or another sign t
         ({"token": f"{SECRET}é"}, f"token: {CONTROL}"),
         ({"token": f" {SECRET}"}, "token: must not begin or end with a space."),
         ({"token": f"{SECRET} "}, "token: must not begin or end with a space."),
-        ({"region": "US"}, "region: must be one of us, eu. Did you mean us?"),
+        ({"region": "US"}, "region: must be one of us, eu, but was 'US'. Did you mean us?"),
         ({"region": SECRET}, "region: must be one of us, eu."),
         ({"region": ""}, "region: must be text that is not blank. Where."),
         (
@@ -121,7 +131,8 @@ CONTROL = "must be printable ASCII text; it holds a line break or another sign t
         ({"concurrency": 0}, "concurrency: must be a whole number from 1 to 256, but was 0."),
         ({"concurrency": 257}, "concurrency: must be a whole number from 1 to 256, but was 257."),
         ({"concurrency": True}, "concurrency: must be a whole number from 1 to 256, but was True."),
-        ({"concurrency": 2.5}, "concurrency: must be a whole number from 1 to 256."),
+        ({"concurrency": 2.5}, "concurrency: must be a whole number from 1 to 256, but was 2.5."),
+        ({"concurrency": "8"}, "concurrency: must be a whole number from 1 to 256, but was '8'."),
         ({"concurrency": SECRET}, "concurrency: must be a whole number from 1 to 256."),
         ({"concurrency": [SECRET]}, "concurrency: must be a whole number from 1 to 256."),
         *[

@@ -392,7 +392,7 @@ FINDINGS = {
         "providers.generic: must be of type object.",
     ],
     "wrong providers": [
-        "providers.perch.environment: must be one of production, sandbox.",
+        "providers.perch.environment: must be one of production, sandbox, but was 'test'.",
         (
             "providers.bizmate.apikey: is not one of api_token, account, base_url, concurrency, rate_limits. "
             "Did you mean api_token?"

@@ -109,7 +109,7 @@ def leads(provider: str = "bizmate", **settings: Any) -> dict[str, Any]:
         ),
         pytest.param(
             {"providers": {"perch": {"api_key": "k", "environment": "test"}}},
-            ["providers.perch.environment: must be one of production, sandbox."],
+            ["providers.perch.environment: must be one of production, sandbox, but was 'test'."],
         ),
         pytest.param(
             {"providers": {"bizmate": {"api_token": "t", "concurrency": 0}}},

@@ -22,6 +22,8 @@ _SANDBOX_CREDENTIAL = "sandbox"
 SANDBOX_ACCOUNT = "sandbox"
 """Under this name the sandbox is every provider's account: what it refused says nothing of theirs."""
 _MOST_AT_ONCE = 256
+_LONGEST_SHOWN = 10
+"""No credential is as short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,8 @@ def _findings(definition: Definition, config: Mapping[str, Any]) -> Iterator[str
         elif not isinstance(value, str) or not value.strip():
             yield f"{name}: must be text that is not blank. {setting.description}"
         elif setting.choices and value not in setting.choices:
-            yield f"{name}: must be one of {', '.join(setting.choices)}.{did_you_mean(value, setting.choices)}"
+            was = "" if setting.secret else _was(value)
+            yield f"{name}: must be one of {', '.join(setting.choices)}{was}.{did_you_mean(value, setting.choices)}"
         elif not value.isprintable() or not value.isascii():
             yield f"{name}: must be printable ASCII text; it holds a line break or another sign that no header takes."
         elif value != value.strip():
@@ -117,5 +120,6 @@ def _windows(config: Iterable[Mapping[str, Any]]) -> tuple[RateLimit, ...]:
 
 
 def _was(value: object) -> str:
-    """What it was, if it can be no credential that stands in the wrong place."""
-    return f", but was {value!r}" if isinstance(value, int) else ""
+    """What it was, if it can be no credential that stands in the wrong place: a number, or a short text."""
+    is_shown = isinstance(value, (int, float)) or (isinstance(value, str) and len(value) <= _LONGEST_SHOWN)
+    return f", but was {value!r}" if is_shown else ""
