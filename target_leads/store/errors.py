@@ -37,7 +37,7 @@ _ADVICE = {
     _OF_THE_QUERY: "See that the query in store_url is right",
     r"role .* does not exist|authentication failed|no password|pg_hba": _USER,
     r"database .* does not exist": "See that the database in store_url is right, or make it",
-    r"connection .*failed|resolve host|connection timeout|closed": (
+    r"connection .*failed|resolve host|\[Errno -\d+\]|connection timeout|closed": (
         "See that its server runs, and that host and port in store_url are right"
     ),
     r"locked": "See that no other program keeps it locked",
@@ -45,7 +45,7 @@ _ADVICE = {
     r"malformed|not a database|no such (table|column)": "Restore it from a backup, or move it away",
     r"readonly|unable to open": "See that it is a file, and that it and its folder may be written",
 }
-"""By words of SQLite, or of a server that lets nobody in; the first that fit."""
+"""By words of SQLite, or of a server that lets nobody in or whose name is not found; the first that fit."""
 _ANY_ADVICE = "See that it exists, is not full, damaged or locked by another program"
 
 

@@ -9,7 +9,6 @@ import os
 import socket
 import stat
 import tempfile
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -32,7 +31,6 @@ from target_leads.store.tables import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Engine
 
 SECRET = "s3cret-value"
 """Planted, to see that it is never shown."""
@@ -552,18 +550,6 @@ def test_a_wrong_query(query: str) -> None:
     assert "cannot be used: ProgrammingError. " in said or "cannot be used: OperationalError. " in said
     assert said.endswith(" See that the query in store_url is right, then run again.")
     assert SECRET not in said
-
-
-def test_a_database_with_a_sign_in_its_name(postgresql_server: Engine) -> None:
-    """Its name can be read in two ways too, and is right."""
-    name = f"leads@{uuid.uuid4().hex}"
-    url = postgresql_server.url.set(database=name).render_as_string(hide_password=False)
-    with postgresql_server.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-        try:
-            Store(url, now=lambda: NOW).close()
-        finally:
-            connection.execute(text(f'DROP DATABASE "{name}"'))
 
 
 def test_a_server_that_cannot_be_reached() -> None:
