@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.processes import Turn
 
-_SMALLEST = 1000
+_SMALLEST, _SMALLEST_UNCHANGED = 1000, 10_000
+"""A thousand records without news take less than what two starts differ by."""
+_UNCHANGED_FOR_EACH_DELIVERED = 10
+"""Where leads are spread over streams, likewise."""
 _MICROSECONDS = 1e6
 
 
@@ -26,15 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--leads", type=int, default=1_000_000, help="of the largest run in which nothing has changed")
     parser.add_argument("--delivered", type=int, default=100_000, help="of the largest run that delivers")
     parser.add_argument("--streams", type=int, nargs="+", default=[10, 50])
-    parser.add_argument("--streamed", type=int, default=10_000, help="leads that are spread over the streams")
+    parser.add_argument("--streamed", type=int, default=10_000, help="leads that are delivered from the streams")
 
 
 def measure(*, leads: int, delivered: int, streams: Sequence[int], streamed: int) -> Iterator[Table]:
     """One table: a row for each run."""
-    rows = [_row("nothing has changed", runs.unchanged(count), count, 1) for count in sizes(_SMALLEST, leads)]
+    rows = [_row("nothing has changed", runs.unchanged(count), count, 1) for count in sizes(_SMALLEST_UNCHANGED, leads)]
     rows += [_row("all is delivered", runs.delivering(count), count, 1) for count in sizes(_SMALLEST, delivered)]
     for number in streams:
-        rows.append(_row("nothing has changed", runs.unchanged(streamed, number), streamed, number))
+        unchanged = streamed * _UNCHANGED_FOR_EACH_DELIVERED
+        rows.append(_row("nothing has changed", runs.unchanged(unchanged, number), unchanged, number))
         rows.append(_row("all is delivered", runs.delivering(streamed, number), streamed, number))
     yield Table(
         name="growth",

@@ -95,7 +95,8 @@ def _store(leads: int) -> Table:
         rows.append({"leads": count, "bytes a lead": size / count, "look-up in µs": seconds_for_one_lead(known) * 1e6})
     return Table(
         name="store",
-        conditions="SQLite after a first run, its outcomes included; leads from all over the store, a thousand at once",
+        conditions="SQLite after a first run, its outcomes included; leads from all over the store, a thousand at "
+        "once, the file in memory",
         columns={"leads": ",", "bytes a lead": ",.0f", "look-up in µs": ".1f"},
         rows=rows,
     )
